@@ -1,0 +1,164 @@
+"""Reads one raw value of a setting: a string of the command line or environment, or a JSON value.
+
+Every parser returns the typed value or raises ValueError with what was expected and what was found.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_SWITCH = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_LEVEL_ALIASES = {"WARN": "WARNING", "FATAL": "CRITICAL"}
+_JSON_NAMES = {
+    bool: "a boolean",
+    int: "an integer",
+    float: "a number",
+    str: "a string",
+    list: "a list",
+    dict: "an object",
+}
+
+
+def found(raw: Any) -> str:
+    """Say what a value is, short enough for a message."""
+    if raw is None:
+        return "null"
+    text = repr(raw) if isinstance(raw, str | int | float) else ""
+    return f"{_JSON_NAMES.get(type(raw), type(raw).__name__)} {text}".strip()
+
+
+def text(raw: Any) -> str:
+    if not isinstance(raw, str):
+        raise ValueError(f"expected a string, found {found(raw)}")
+    return raw
+
+
+def switch(raw: Any) -> bool:
+    value = _SWITCH.get(str(raw).strip().lower())
+    if value is None or isinstance(raw, float):
+        raise ValueError(f"expected one of 1/0/true/false/yes/no/on/off, found {found(raw)}")
+    return value
+
+
+def number(minimum: int) -> Callable[[Any], int]:
+    """Make a parser of whole numbers from ``minimum`` on; in a file they are JSON numbers."""
+    return lambda raw: _number(raw, minimum)
+
+
+def _number(raw: Any, minimum: int) -> int:
+    expected = f"expected a whole number from {minimum} on, found {found(raw)}"
+    if isinstance(raw, bool | float) or not isinstance(raw, int | str):
+        raise ValueError(expected)
+    try:
+        value = int(raw)
+    except ValueError:
+        raise ValueError(expected) from None
+    if value < minimum:
+        raise ValueError(expected)
+    return value
+
+
+def level(raw: Any) -> str:
+    value = text(raw).strip().upper()
+    value = _LEVEL_ALIASES.get(value, value)
+    if value not in _LEVELS:
+        raise ValueError(f"expected one of {', '.join(_LEVELS)}, found {found(raw)}")
+    return value
+
+
+def names(raw: Any) -> tuple[str, ...]:
+    """Read a list of names: a JSON list, or one string with commas."""
+    parts = raw.split(",") if isinstance(raw, str) else raw
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+        raise ValueError(f"expected names separated by commas, found {found(raw)}")
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def names_or_none(raw: Any) -> tuple[str, ...] | None:
+    return None if raw is None else names(raw)
+
+
+def queues(raw: Any) -> tuple[str, ...]:
+    """Read queue names; empty stands for the queue ``micro``, as in the files that 3.x wrote."""
+    return names(raw) or ("micro",)
+
+
+def path(raw: Any) -> Path:
+    value = text(raw)
+    if not value:
+        raise ValueError("expected a path, found an empty string")
+    return Path(value).expanduser().absolute()
+
+
+def paths(raw: Any) -> tuple[Path, ...]:
+    """Read folders: a JSON list, or one string joined as PATH is; empty means none."""
+    parts = raw.split(os.pathsep) if isinstance(raw, str) else raw
+    if not isinstance(parts, list | tuple):
+        raise ValueError(f"expected a folder, or several joined by '{os.pathsep}', found {found(raw)}")
+    return tuple(path(part) for part in parts if part)
+
+
+def broker_url(raw: Any) -> str:
+    """Read the URL of a broker, or several joined by semicolons; empty means none.
+
+    What was found is not told, as it may hold a password.
+    """
+    value = text(raw)
+    for each in value.split(";") if value else ():
+        scheme, separator, rest = each.partition("://")
+        if not scheme or not separator:
+            raise ValueError("expected a URL such as amqp://localhost// or redis://localhost, found no '://'")
+        if not _has_sound_port(rest):
+            raise ValueError(
+                "expected a URL such as redis://localhost:6379/0, found a port that is no number up to 65535;"
+                " in a password, write '/' as %2F and '@' as %40"
+            )
+    return value
+
+
+def _has_sound_port(address: str) -> bool:
+    # Only here, because it would cost every `micro -h`.
+    from urllib.parse import urlsplit
+
+    try:
+        return urlsplit(f"//{address}").port != 0
+    except ValueError:
+        return False
+
+
+def file_name(raw: Any) -> str:
+    value = text(raw)
+    if not value or value != Path(value).name:
+        raise ValueError(f"expected a file name without folders, found {found(raw)}")
+    return value
+
+
+def node_host(raw: Any) -> str:
+    value = text(raw)
+    if not value or "@" in value or any(each.isspace() for each in value):
+        raise ValueError(f"expected a host name, found {found(raw)}")
+    return value
+
+
+def bind(raw: Any) -> str:
+    """Read an address to listen on: HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH."""
+    value = text(raw)
+    if value.startswith("unix:") and len(value) > len("unix:"):
+        return value
+    port = value.rpartition(":")[2]
+    if ":" not in value or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"expected HOST:PORT or unix:PATH, found {found(raw)}")
+    return value

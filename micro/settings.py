@@ -1,0 +1,351 @@
+"""One table of settings: its fields give the flags, the MICRO_* variables, the file keys and the docs.
+
+Four layers, the first that names a setting wins: command line, ``MICRO_*`` variables, JSON file, defaults.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from micro import parsers
+from micro.errors import ConfigError
+
+COMMAND_LINE = "command line"
+DEFAULT = "default"
+SECTIONS = ("gunicorn", "celery", "micro")
+
+
+def _setting(
+    default: Any, key: str, *flags: str, parse: Callable[[Any], Any] = parsers.text, help: str
+) -> Any:
+    return field(default=default, metadata={"key": key, "flags": flags, "parse": parse, "help": help})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every setting of Micro, resolved.
+
+    ``gunicorn_options`` and ``celery_options`` hold what the file passes through to those libraries;
+    ``sources`` tells which layer gave a setting.
+    """
+
+    gunicorn: bool = _setting(
+        False, "micro.gunicorn", "-G", "--gunicorn", parse=parsers.switch, help="Serve the plugins over REST."
+    )
+    celery: bool = _setting(
+        False, "micro.celery", "-C", "--celery", parse=parsers.switch, help="Serve the plugins over Celery."
+    )
+    plugin_path: tuple[Path, ...] = _setting(
+        (),
+        "micro.plugin_path",
+        "-p",
+        "--plugin-path",
+        parse=parsers.paths,
+        help=f"Folder that holds the plugin folders; several are joined by '{os.pathsep}'.",
+    )
+    load_plugins: tuple[str, ...] | None = _setting(
+        None,
+        "micro.load_plugins",
+        parse=parsers.names_or_none,
+        help="Names of the only plugins to load, separated by commas; unset loads all.",
+    )
+    disable_plugins: tuple[str, ...] = _setting(
+        (),
+        "micro.disable_plugins",
+        parse=parsers.names,
+        help="Names of plugins to leave out, separated by commas.",
+    )
+    bind: str = _setting(
+        "127.0.0.1:8000",
+        "gunicorn.bind",
+        "-b",
+        "--bind",
+        parse=parsers.bind,
+        help="Address of the REST server: HOST:PORT or unix:PATH.",
+    )
+    gunicorn_workers: int = _setting(
+        1,
+        "gunicorn.workers",
+        "-gw",
+        "--gunicorn-workers",
+        parse=parsers.number(1),
+        help="Number of REST worker processes.",
+    )
+    max_body_size: int = _setting(
+        10 * 1024 * 1024,
+        "micro.max_body_size",
+        parse=parsers.number(1),
+        help="Largest body of a REST request, in bytes.",
+    )
+    broker_url: str = _setting(
+        "",
+        "celery.broker_url",
+        "-B",
+        "--broker-url",
+        parse=parsers.broker_url,
+        help="URL of the message broker (amqp://, redis://); empty starts an embedded one.",
+    )
+    task_queues: tuple[str, ...] = _setting(
+        ("micro",),
+        "celery.task_queues",
+        "-q",
+        "--task-queues",
+        parse=parsers.queues,
+        help="Celery queues, separated by commas.",
+    )
+    hostname: str = _setting(
+        "micro",
+        "celery.hostname",
+        "-H",
+        "--hostname",
+        parse=parsers.node_host,
+        help="Host part of the names of the Celery nodes.",
+    )
+    celery_workers: int = _setting(
+        1,
+        "celery.workers",
+        "-cw",
+        "--celery-workers",
+        parse=parsers.number(1),
+        help="Number of Celery worker nodes.",
+    )
+    log_file_name: str = _setting(
+        "micro.log",
+        "micro.log_file_name",
+        "-ln",
+        "--log-file-name",
+        parse=parsers.file_name,
+        help="Name of the log file.",
+    )
+    log_folder_path: Path = _setting(
+        Path("/var/log/micro"),
+        "micro.log_folder_path",
+        "-lp",
+        "--log-folder-path",
+        parse=parsers.path,
+        help="Folder of the log file.",
+    )
+    log_level: str = _setting(
+        "WARNING",
+        "micro.log_level",
+        "-ll",
+        "--log-level",
+        parse=parsers.level,
+        help="Lowest level that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL.",
+    )
+    pid_folder_path: Path = _setting(
+        Path("/var/run/micro"),
+        "micro.pid_folder_path",
+        "-pp",
+        "--pid-folder-path",
+        parse=parsers.path,
+        help="Folder of the PID files.",
+    )
+    state_folder_path: Path = _setting(
+        Path("/var/lib/micro"),
+        "micro.state_folder_path",
+        parse=parsers.path,
+        help="Folder of what must outlive a restart: the job table and the embedded broker's queues.",
+    )
+    jobs_url: str = _setting(
+        "",
+        "micro.jobs_url",
+        parse=parsers.text,
+        help="URL of the job table, postgresql:// or sqlite://; empty is a SQLite file in the state folder.",
+    )
+    jobs_keep: int = _setting(
+        7 * 24 * 3600,
+        "micro.jobs_keep",
+        parse=parsers.number(0),
+        help="Seconds that a finished job is kept.",
+    )
+    job_lease: int = _setting(
+        15,
+        "micro.job_lease",
+        parse=parsers.number(1),
+        help="Seconds without a sign of life after which a job's worker counts as lost.",
+    )
+    cancel_grace: int = _setting(
+        10,
+        "micro.cancel_grace",
+        parse=parsers.number(0),
+        help="Seconds that a cancelled or timed out run gets to end by itself before its process is killed.",
+    )
+    stop_timeout: int = _setting(
+        30,
+        "micro.stop_timeout",
+        parse=parsers.number(0),
+        help="Seconds that running work gets to finish when Micro stops.",
+    )
+    gunicorn_options: Mapping[str, Any] = field(default_factory=dict)
+    celery_options: Mapping[str, Any] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def source(self, name: str) -> str:
+        """Tell which layer gave the setting: the command line, a variable, the file or the default."""
+        return self.sources.get(name, DEFAULT)
+
+
+def table() -> Iterator[Field[Any]]:
+    """Yield the fields that are settings, in the order users see them."""
+    return (each for each in fields(Settings) if each.metadata)
+
+
+def variable(setting: Field[Any]) -> str:
+    """Name the setting's environment variable."""
+    return f"MICRO_{setting.name.upper()}"
+
+
+def load_settings(
+    flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+) -> Settings:
+    """Resolve the settings from the four layers.
+
+    ``flags`` holds what the command line gave by setting name, ``config_file`` among them; a None
+    was not given. ``environ`` stands for ``os.environ``. Raises ConfigError, which names the layer,
+    what was expected and what was found.
+    """
+    environ = os.environ if environ is None else environ
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    file = given.pop("config_file", None) or environ.get("MICRO_CONFIG_FILE") or environ.get("MICRO_CONFIG")
+    sections = _read_file(Path(file)) if file else {}
+    from_file = _take_settings(sections, f"file {file}")
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for setting in table():
+        layers = ((COMMAND_LINE, given), (variable(setting), environ), (f"file {file}", from_file))
+        for source, layer in layers:
+            name = source if layer is environ else setting.name
+            if name in layer:
+                values[setting.name] = _parse(setting, layer[name], source)
+                sources[setting.name] = source
+                break
+    values, sources = _fill_in_bind(values, sources, environ)
+    sources |= {
+        f"{section}_options": f"file {file}" for section in ("gunicorn", "celery") if sections.get(section)
+    }
+    return Settings(
+        **values,
+        gunicorn_options=sections.get("gunicorn", {}),
+        celery_options=sections.get("celery", {}),
+        sources=sources,
+    )
+
+
+def check_plugin_path(settings: Settings) -> None:
+    """Raise ConfigError unless every folder of the plugin path is there."""
+    for path in settings.plugin_path:
+        if not path.is_dir():
+            kind = "a file" if path.exists() else "nothing"
+            raise ConfigError(
+                f"Setting 'plugin_path' ({settings.source('plugin_path')}): expected a folder,"
+                f" found {kind} at '{path}'; create it or name another with -p."
+            )
+
+
+def default_file() -> dict[str, dict[str, Any]]:
+    """Return the content of a configuration file that holds the defaults."""
+    content: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
+    for setting in table():
+        section, key = setting.metadata["key"].split(".")
+        if setting.default is not None:
+            content[section][key] = to_raw(setting.default)
+    return content
+
+
+def to_raw(value: Any) -> Any:
+    """Return the JSON form of a setting's value, as a file may hold it."""
+    if isinstance(value, tuple):
+        separator = os.pathsep if value and isinstance(value[0], Path) else ","
+        return separator.join(str(each) for each in value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def dump_settings(settings: Settings) -> str:
+    """Write the resolved settings as text for a child process; secrets are in clear."""
+    values = {each.name: to_raw(getattr(settings, each.name)) for each in table()}
+    extra = {name: getattr(settings, name) for name in ("gunicorn_options", "celery_options", "sources")}
+    return json.dumps({"values": values, **extra})
+
+
+def restore_settings(text: str) -> Settings:
+    """Read what ``dump_settings`` wrote."""
+    content = json.loads(text)
+    values = content.pop("values")
+    parsed = {each.name: each.metadata["parse"](values[each.name]) for each in table()}
+    return Settings(**parsed, **content)
+
+
+def _parse(setting: Field[Any], raw: Any, source: str) -> Any:
+    try:
+        return setting.metadata["parse"](raw)
+    except ValueError as err:
+        raise ConfigError(f"Setting '{setting.name}' ({source}): {err}.") from err
+
+
+def _read_file(path: Path) -> dict[str, dict[str, Any]]:
+    where = f"Configuration file '{path}'"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as err:
+        raise ConfigError(f"{where} does not exist; `micro -d > {path}` writes one.") from err
+    except OSError as err:
+        raise ConfigError(f"{where} cannot be read: {err.strerror}.") from err
+    except ValueError as err:
+        raise ConfigError(f"{where}: expected JSON, found something else: {err}.") from err
+    if not isinstance(content, dict):
+        raise ConfigError(f"{where}: expected a JSON object, found {parsers.found(content)}.")
+    for name, section in content.items():
+        if name not in SECTIONS:
+            raise ConfigError(f"{where}: unknown section '{name}'; expected {', '.join(SECTIONS)}.")
+        if not isinstance(section, dict):
+            raise ConfigError(
+                f"{where}, section '{name}': expected an object, found {parsers.found(section)}."
+            )
+    return content
+
+
+def _take_settings(sections: dict[str, dict[str, Any]], source: str) -> dict[str, Any]:
+    """Take Micro's settings out of the sections, so that what stays is passed through."""
+    taken: dict[str, Any] = {}
+    accepted: list[str] = []
+    for setting in table():
+        section, key = setting.metadata["key"].split(".")
+        if section == "micro":
+            accepted.append(key)
+        if key in sections.get(section, {}):
+            taken[setting.name] = sections[section].pop(key)
+            _refuse_quoted_number(setting, taken[setting.name], source)
+    for key in sections.get("micro", {}):
+        known = ", ".join(sorted(accepted))
+        raise ConfigError(f"Unknown setting '{key}' in section 'micro' ({source}); expected one of: {known}.")
+    return taken
+
+
+def _refuse_quoted_number(setting: Field[Any], raw: Any, source: str) -> None:
+    """Hold a file to JSON's own types, where the other layers have only strings."""
+    if type(setting.default) is int and isinstance(raw, str):
+        expected = f"expected a number, found {parsers.found(raw)}; remove the quotes"
+        raise ConfigError(f"Setting '{setting.name}' ({source}): {expected}.")
+
+
+def _fill_in_bind(
+    values: dict[str, Any], sources: dict[str, str], environ: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Let HOST and PORT, which hosting platforms set, make the bind that nothing else gave."""
+    names = [name for name in ("HOST", "PORT") if environ.get(name)]
+    if "bind" in values or not names:
+        return values, sources
+    host, _, port = Settings.bind.rpartition(":")
+    source = " and ".join(names)
+    host = environ.get("HOST") or host
+    try:
+        bind = parsers.bind(f"{f'[{host}]' if ':' in host else host}:{environ.get('PORT') or port}")
+    except ValueError as err:
+        raise ConfigError(f"Setting 'bind' ({source}): {err}.") from err
+    return {**values, "bind": bind}, {**sources, "bind": source}
