@@ -1,0 +1,115 @@
+"""Stops the children of a supervisor that was killed: a small process that outlives it.
+
+Neither gunicorn nor Celery nor Valkey ends by itself when its parent is gone, and prctl(PR_SET_PDEATHSIG)
+is Linux only, reaches the leader alone and knows no order. So the guard reads from a pipe which processes
+run; a pipe that ends before they did tells it that the supervisor did not live to stop them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+
+class Guard:
+    """The supervisor's end of it; ``grace`` is what each stage gets to stop, in seconds."""
+
+    def __init__(self, grace: float) -> None:
+        self._grace = grace
+        self._watched: dict[int, str] = {}
+        self._popen: subprocess.Popen[bytes] | None = None
+
+    def watch(self, pid: int, order: int, number: signal.Signals) -> None:
+        """Have the leader ``pid`` stopped by signal ``number``, those with a lower ``order`` first."""
+        self._watched[pid] = f"+ {pid} {order} {number.value}\n"
+        self._tell(self._watched[pid])
+
+    def forget(self, pid: int) -> None:
+        """Leave the leader ``pid`` alone: it has ended."""
+        del self._watched[pid]
+        self._tell(f"- {pid}\n")
+
+    def close(self) -> None:
+        """End the guard; whom it was not told to forget it stops first."""
+        if self._popen and self._popen.stdin:
+            self._popen.stdin.close()
+            self._popen.wait()
+
+    def _tell(self, line: str) -> None:
+        # With PID 1 the kernel ends all that run beside it.
+        if os.getpid() == 1:
+            return
+        try:
+            self._write(line)
+        except BrokenPipeError:
+            self.close()
+            self._popen = None
+            self._write("".join(self._watched.values()))
+
+    def _write(self, text: str) -> None:
+        self._popen = self._popen or self._start()
+        assert self._popen.stdin is not None
+        self._popen.stdin.write(text.encode())
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        # By path and isolated, so that no folder on sys.path shadows what it imports.
+        return subprocess.Popen(
+            (sys.executable, "-I", __file__, str(self._grace)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            start_new_session=True,
+        )
+
+
+def main(lines: Iterable[str], grace: float) -> None:
+    """Follow the supervisor's ``lines`` to their end, then stop what is left, stage by stage."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    stages: dict[int, tuple[int, int]] = {}
+    for line in lines:
+        kind, pid, *rest = line.split()
+        if kind == "+":
+            stages[int(pid)] = (int(rest[0]), int(rest[1]))
+        else:
+            stages.pop(int(pid), None)
+    for order in sorted({order for order, _ in stages.values()}):
+        _stop({pid: number for pid, (place, number) in stages.items() if place == order}, grace)
+
+
+def _stop(leaders: dict[int, int], grace: float) -> None:
+    for pid, number in leaders.items():
+        _signal(os.kill, pid, number)
+    deadline = time.monotonic() + grace
+    while any(_runs(pid) for pid in leaders) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for pid in leaders:
+        _signal(os.killpg, pid, signal.SIGKILL)
+
+
+def _runs(pid: int) -> bool:
+    if not _signal(os.kill, pid, 0):
+        return False
+    # Not every PID 1 reaps what it inherits, and a zombie takes signals as if it ran.
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
+    return True
+
+
+def _signal(send: Callable[[int, int], None], pid: int, number: int) -> bool:
+    try:
+        send(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main(sys.stdin, float(sys.argv[1]))

@@ -1,0 +1,199 @@
+"""Keeps one process running: starts it, waits until it is ready, starts it again when it has died."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from micro.errors import EXIT_FAILED, MicroError
+from micro.server.guard import Guard
+from micro.server.process import Child, Process, describe_exit
+
+_MOST_DOUBLINGS = 16
+
+
+class ChildFailed(MicroError):
+    """A child process never came up; the exit code is its own, ``tail`` its last lines."""
+
+    code = "child-failed"
+
+    def __init__(self, message: str, exit_code: int = EXIT_FAILED, tail: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.tail = tuple(tail)
+
+
+class State(StrEnum):
+    """What a supervised process is doing."""
+
+    STARTING = "starting"
+    UP = "up"
+    WAITING = "waiting"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long to wait for what, in seconds.
+
+    ``grace`` is for a whole stop, but each stage of it gets at least ``least_grace``; ``boot`` for a child to
+    become ready; ``settle`` for one to count as up that cannot tell. The pause before a restart doubles from
+    ``pause`` to ``longest_pause``, until the child has been up for ``steady``.
+    """
+
+    grace: float = 30
+    least_grace: float = 2
+    boot: float = 300
+    settle: float = 1
+    pause: float = 0.5
+    longest_pause: float = 30
+    steady: float = 30
+    poll: float = 0.05
+
+
+@dataclass(frozen=True)
+class Status:
+    """A process as it is now; ``since`` tells when its state last changed, in seconds since the epoch."""
+
+    name: str
+    pid: int | None
+    state: State
+    restarts: int
+    since: float
+
+
+class Keeper:
+    """A process through all its restarts.
+
+    ``say(name, line)`` takes what it says, ``tell(line)`` what there is to say of it.
+    """
+
+    def __init__(
+        self,
+        process: Process,
+        limits: Limits,
+        guard: Guard,
+        say: Callable[[str, str], None],
+        tell: Callable[[str], None],
+    ) -> None:
+        self.process = process
+        self.child: Child | None = None
+        self.came_up = False
+        self._limits = limits
+        self._guard = guard
+        self._say = say
+        self._tell = tell
+        self._retired = False
+        self._overdue = False
+        self._restarts = 0
+        self._failures = 0
+        self._due = math.inf
+        self._enter(State.STOPPED)
+
+    @property
+    def status(self) -> Status:
+        """Return how the process is."""
+        pid = self.child.pid if self.child else None
+        return Status(self.process.name, pid, self._state, self._restarts, self._since)
+
+    def wake_at(self) -> float:
+        """Return when to call ``step`` though nothing happened, on the monotonic clock."""
+        if self._state is State.STARTING:
+            return time.monotonic() + self._limits.poll
+        return self._due if self._state is State.WAITING else math.inf
+
+    def launch(self) -> None:
+        """Start the process; raises ChildFailed if that fails and never worked before."""
+        self._overdue = False
+        try:
+            self.child = Child(self.process)
+        except OSError as err:
+            self._failed(f"could not be run ({err})")
+            return
+        self._guard.watch(self.child.pid, self.process.stop_order, self.process.stop_signal)
+        self._enter(State.STARTING)
+
+    def step(self) -> None:
+        """Do what is due; raises ChildFailed when the process ended before it ever came up."""
+        if self.child is None:
+            if self._state is State.WAITING and time.monotonic() >= self._due:
+                self.launch()
+            return
+        status = self.child.poll()
+        if status is not None:
+            self._ended(self.child, status)
+        elif self._state is State.STARTING:
+            self._check_ready(self.child)
+
+    def forward(self) -> None:
+        """Pass on the lines that have arrived."""
+        if self.child:
+            self._pass_on(self.child.read())
+
+    def fileno(self) -> int | None:
+        """Return the descriptor to read its output from, None if there is none."""
+        return self.child.fileno() if self.child else None
+
+    def retire(self) -> None:
+        """Start it no more."""
+        self._retired = True
+        if self.child is None:
+            self._enter(State.STOPPED)
+
+    def ask_to_stop(self) -> None:
+        """Send its stop signal."""
+        if self.child:
+            self.child.send(self.process.stop_signal)
+            self._enter(State.STOPPING)
+
+    def kill(self) -> None:
+        """Kill it and all that is in its group."""
+        if self.child:
+            self.child.kill_group()
+
+    def _enter(self, state: State) -> None:
+        self._state, self._since, self._changed = state, time.time(), time.monotonic()
+
+    def _pass_on(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._say(self.process.name, line)
+
+    def _check_ready(self, child: Child) -> None:
+        seconds = time.monotonic() - self._changed
+        if self.process.ready(child.pid) if self.process.ready else seconds >= self._limits.settle:
+            self.came_up = True
+            self._enter(State.UP)
+            if self._restarts:
+                self._tell(f"{self.process.name} is up again")
+        elif seconds >= self._limits.boot:
+            self._overdue = True
+            child.kill_group()
+
+    def _ended(self, child: Child, status: int) -> None:
+        self._pass_on(child.bury())
+        self._guard.forget(child.pid)
+        self.child = None
+        reason = f"was not ready within {self._limits.boot:g} s" if self._overdue else describe_exit(status)
+        self._failed(reason, max(status, 0) or EXIT_FAILED, child.tail)
+
+    def _failed(self, reason: str, exit_code: int = EXIT_FAILED, tail: Sequence[str] = ()) -> None:
+        if self._retired:
+            self._enter(State.STOPPED)
+            return
+        if not self.came_up:
+            self._enter(State.STOPPED)
+            last = f". The last it said: {tail[-1].strip()}" if tail else ""
+            raise ChildFailed(f"{self.process.name} did not start: it {reason}{last}", exit_code, tail)
+        if self._state is State.UP and time.monotonic() - self._changed >= self._limits.steady:
+            self._failures = 0
+        doubled = self._limits.pause * 2 ** min(self._failures, _MOST_DOUBLINGS)
+        pause = min(doubled, self._limits.longest_pause)
+        self._failures += 1
+        self._restarts += 1
+        self._due = time.monotonic() + pause
+        self._enter(State.WAITING)
+        self._tell(f"{self.process.name} {reason}; starting it again in {pause:g} s")

@@ -1,0 +1,105 @@
+"""Brings the lines of many processes to one stream and one log, without ever waiting for the stream."""
+
+from __future__ import annotations
+
+import codecs
+import logging
+import os
+import select
+import time
+from collections.abc import Iterable
+from typing import TextIO
+
+_LONGEST_LINE = 64 * 1024
+_FULL = 1024 * 1024
+_COLOURS = (36, 33, 32, 35, 34, 31)
+
+
+class LineSplitter:
+    """Turns bytes as they arrive into lines; very long ones come in pieces, no byte is lost."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+        self._partial = ""
+
+    def feed(self, data: bytes) -> list[str]:
+        """Return the lines that ``data`` completes, without their line ends."""
+        *lines, self._partial = (self._partial + self._decoder.decode(data)).split("\n")
+        while len(self._partial) > _LONGEST_LINE:
+            lines.append(self._partial[:_LONGEST_LINE])
+            self._partial = self._partial[_LONGEST_LINE:]
+        return [line.rstrip("\r") for line in lines]
+
+    def rest(self) -> list[str]:
+        """Return the last line if nothing ended it."""
+        partial = self._partial + self._decoder.decode(b"", final=True)
+        self._partial = ""
+        return [partial] if partial else []
+
+
+class Output:
+    """Writes lines marked with who said them to a stream, and unmarked as log records to a handler.
+
+    The record's name is the process', so the handler's formatter decides how the log looks:
+    ``logging.Formatter("%(name)s | %(message)s")``.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO | None,
+        names: Iterable[str],
+        log: logging.Handler | None = None,
+        colour: bool | None = None,
+    ) -> None:
+        names = list(names)
+        coloured = _wants_colour(stream) if colour is None else colour
+        width = max(map(len, names), default=0)
+        self._prefixes = {
+            name: _prefix(name, width, _COLOURS[index % len(_COLOURS)] if coloured else None)
+            for index, name in enumerate(names)
+        }
+        self._stream = stream
+        self._log = log
+        self._waiting = bytearray()
+
+    @property
+    def full(self) -> bool:
+        """Whether so much is waiting for the stream that nothing more should be read for it."""
+        return len(self._waiting) >= _FULL
+
+    def fileno(self) -> int | None:
+        """Return the descriptor that lines are waiting for, None when none are."""
+        return self._stream.fileno() if self._stream and self._waiting else None
+
+    def line(self, name: str, text: str) -> None:
+        """Take one line of the process ``name``."""
+        if self._log:
+            self._log.handle(logging.LogRecord(name, logging.INFO, "", 0, text, None, None))
+        if self._stream:
+            self._waiting += f"{self._prefixes[name]}{text}\n".encode(errors="backslashreplace")
+
+    def write(self) -> None:
+        """Write as much of what is waiting as the stream takes at once."""
+        while (fd := self.fileno()) is not None and select.select([], [fd], [], 0)[1]:
+            try:
+                # A stream that select() calls writable takes this much without blocking.
+                del self._waiting[: os.write(fd, self._waiting[: select.PIPE_BUF])]
+            except OSError:
+                # The terminal is closed or the reader gone; the log goes on.
+                self._stream = None
+
+    def flush(self, seconds: float) -> None:
+        """Write all that is waiting, giving up after ``seconds``."""
+        deadline = time.monotonic() + seconds
+        while (fd := self.fileno()) is not None and (left := deadline - time.monotonic()) > 0:
+            select.select([], [fd], [], left)
+            self.write()
+
+
+def _wants_colour(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _prefix(name: str, width: int, colour: int | None) -> str:
+    mark = f"{name:<{width}} |"
+    return f"{mark} " if colour is None else f"\x1b[{colour}m{mark}\x1b[0m "

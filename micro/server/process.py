@@ -1,0 +1,137 @@
+"""One child process: what to run, what it says, and its life from start to reaping."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from micro.server.output import LineSplitter
+
+_CHUNK = 64 * 1024
+# The most a pipe can hold: all a dead child said is read, but not what an escaped grandchild goes on saying.
+_PIPE_CAPACITY = 1024 * 1024
+_TAIL_LINES = 20
+
+
+@dataclass(frozen=True)
+class Process:
+    """A child to start and watch.
+
+    ``ready(pid)`` tells whether the child does its work; it is asked often and must answer at once. Without
+    it a child counts as up when it has run for a second. Those with a lower ``start_order`` start first and
+    are waited for; those with a lower ``stop_order`` stop first. ``env`` replaces the whole environment;
+    ``pass_fds`` are descriptors the child inherits.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str] | None = None
+    ready: Callable[[int], bool] | None = None
+    start_order: int = 0
+    stop_order: int = 0
+    stop_signal: signal.Signals = signal.SIGTERM
+    pass_fds: tuple[int, ...] = ()
+
+
+class Child:
+    """A started process, leader of a session of its own; raises OSError when it cannot be started."""
+
+    def __init__(self, process: Process) -> None:
+        self._popen = subprocess.Popen(
+            process.argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            env=process.env,
+            start_new_session=True,
+            pass_fds=process.pass_fds,
+        )
+        assert self._popen.stdout is not None
+        self._pipe = self._popen.stdout
+        os.set_blocking(self._pipe.fileno(), False)
+        self._lines = LineSplitter()
+        self.pid = self._popen.pid
+        self.tail: deque[str] = deque(maxlen=_TAIL_LINES)
+
+    def fileno(self) -> int | None:
+        """Return the descriptor that carries its output, None once that has ended."""
+        return None if self._pipe.closed else self._pipe.fileno()
+
+    def read(self) -> list[str]:
+        """Return the lines that have arrived, without waiting for more."""
+        data = self._pull()
+        if data is None:
+            return []
+        if data:
+            return self._keep(self._lines.feed(data))
+        self._pipe.close()
+        return self._keep(self._lines.rest())
+
+    def poll(self) -> int | None:
+        """Reap it if it has ended; return its exit status, negative for a signal, None while it runs."""
+        return self._popen.poll()
+
+    def send(self, number: signal.Signals) -> None:
+        """Signal the leader alone: the children of a Celery pool die of the SIGTERM that it survives."""
+        self._popen.send_signal(number)
+
+    def kill_group(self) -> None:
+        """Kill the leader and all it has left in its group."""
+        # macOS answers EPERM for a group in which only zombies are left.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def bury(self) -> list[str]:
+        """Kill what an ended leader left in its group, close the pipe and return the last lines in it."""
+        self.kill_group()
+        lines = []
+        for _ in range(_PIPE_CAPACITY // _CHUNK):
+            if not self._pipe.closed:
+                lines += self.read()
+        self._pipe.close()
+        return lines + self._keep(self._lines.rest())
+
+    def _pull(self) -> bytes | None:
+        try:
+            return os.read(self._pipe.fileno(), _CHUNK)
+        except BlockingIOError:
+            return None
+
+    def _keep(self, lines: list[str]) -> list[str]:
+        self.tail.extend(line for line in lines if line.strip())
+        return lines
+
+
+def describe_exit(status: int) -> str:
+    """Say how a process ended: ``exited with status 2``, ``was killed by SIGKILL``."""
+    if status >= 0:
+        return f"exited with status {status}"
+    with suppress(ValueError):
+        return f"was killed by {signal.Signals(-status).name}"
+    return f"was killed by signal {-status}"
+
+
+def reap_orphans(known: Collection[int]) -> None:
+    """Reap ended processes that were nobody's but came to us because we are PID 1.
+
+    Those in ``known`` are left to their owners, so no exit status is ever taken from one.
+    """
+    while (pid := _first_zombie()) and pid not in known:
+        os.waitpid(pid, os.WNOHANG)
+
+
+def _first_zombie() -> int | None:
+    # Python has no waitid() on macOS before 3.13, and Micro is never PID 1 there.
+    if sys.platform == "darwin":
+        return None
+    with suppress(ChildProcessError):
+        info = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return info.si_pid if info else None
+    return None
