@@ -32,6 +32,9 @@ class MicroError(Exception):
     def message(self) -> str:
         return str(self.args[0]) if self.args else self.__class__.__name__
 
+    def __str__(self) -> str:
+        return self.message
+
 
 class ConfigError(MicroError):
     """A setting, a file or a folder named in the configuration cannot be used."""

@@ -1,0 +1,126 @@
+"""Lists plugin folders and gives each the identifier it has below ``micro_plugins``."""
+
+from __future__ import annotations
+
+import keyword
+import os
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = "micro_plugins"
+INTERFACE = "interface.py"
+
+
+@dataclass(frozen=True)
+class PluginFolder:
+    """One plugin folder: its name on disk, its absolute path, its identifier below ``micro_plugins``."""
+
+    name: str
+    path: Path
+    ident: str
+
+    @property
+    def module(self) -> str:
+        """The full name of the plugin's package."""
+        return f"{ROOT}.{self.ident}"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A folder, or a whole plugin path, that holds no plugin for Micro, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class FolderScan:
+    """What the plugin paths hold: the plugin folders by name, and what was left out."""
+
+    folders: tuple[PluginFolder, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def scan_folders(paths: Sequence[Path]) -> FolderScan:
+    """List the plugin folders in these paths, sorted by folder name.
+
+    Of two folders of one name the one in the first path counts. Hidden folders and those
+    which start with ``_`` are passed over in silence, all else that is no plugin is told.
+    """
+    found: dict[str, Path] = {}
+    left_out: list[LeftOut] = []
+    for path in dict.fromkeys(path.absolute() for path in paths):
+        try:
+            names = sorted(_folders_in(path))
+        except OSError as err:
+            left_out.append(LeftOut(path, f"the plugin path cannot be read: {err.strerror}"))
+            continue
+        for name in names:
+            reason = _reason_against(path, name, found)
+            if reason:
+                left_out.append(LeftOut(path / name, reason))
+            else:
+                found[name] = path / name
+    idents = identifiers(found)
+    folders = tuple(PluginFolder(name, found[name], idents[name]) for name in sorted(found))
+    return FolderScan(folders, tuple(left_out))
+
+
+def identifiers(names: Iterable[str]) -> dict[str, str]:
+    """Map folder names to identifiers; the same set of names always gives the same identifiers.
+
+    Where two names want one identifier, the name that is the identifier keeps it, else the
+    first in order; the others get a digest of their name.
+    """
+    wanted = {name: _wanted_identifier(name) for name in names}
+    taken: dict[str, str] = {}
+    for name in sorted(wanted, key=lambda name: (wanted[name] != name, name)):
+        ident = wanted[name]
+        if ident in taken:
+            ident = f"{ident}_{_digest(name)}"
+        taken[ident] = name
+    return {name: ident for ident, name in taken.items()}
+
+
+def _digest(folder_name: str) -> str:
+    # hashlib loads OpenSSL, and folders that want one name are rare.
+    from hashlib import sha256
+
+    return sha256(os.fsencode(folder_name)).hexdigest()[:8]
+
+
+def _folders_in(path: Path) -> Iterator[str]:
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if not entry.name.startswith((".", "_")) and _is_folder(entry):
+                yield entry.name
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _reason_against(path: Path, name: str, found: dict[str, Path]) -> str | None:
+    # os.access never raises: a folder that may not be entered must not hurt the others.
+    if not os.access(f"{path}{os.sep}{name}{os.sep}{INTERFACE}", os.F_OK):
+        return f"it holds no {INTERFACE}, so it is no plugin"
+    if name in found:
+        return f"the plugin path before it has a folder of this name, {found[name]}"
+    return None
+
+
+def _wanted_identifier(folder_name: str) -> str:
+    name = unicodedata.normalize("NFKC", folder_name)
+    if _is_free_identifier(name):
+        return name
+    name = "".join(char if f"p{char}".isidentifier() else "_" for char in name)
+    return name if _is_free_identifier(name) else f"p_{name}"
+
+
+def _is_free_identifier(name: str) -> bool:
+    return name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("_")

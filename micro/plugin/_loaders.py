@@ -1,0 +1,100 @@
+"""The standard loaders, but each module of a plugin sees the builtins of its plugin.
+
+They override create_module(), not exec_module(): that would add a frame to each traceback.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.machinery import ModuleSpec, SourceFileLoader, SourcelessFileLoader
+from importlib.util import cache_from_source, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, TypeVar
+from zipimport import zipimporter
+
+from micro.plugin._folder_scan import INTERFACE
+
+if TYPE_CHECKING:
+    from micro.plugin._namespace import Namespace
+
+
+class SourceLoader(SourceFileLoader):
+    namespace: Namespace
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return self.namespace.new_module(spec.name)
+
+    def get_data(self, path: str) -> bytes:
+        # Bytecode is matched by size and whole seconds: after an edit it may be stale unnoticed.
+        if not self.namespace.use_bytecode and path == cache_from_source(self.path):
+            raise FileNotFoundError(path)
+        return super().get_data(path)
+
+
+class FolderLoader(SourceFileLoader):
+    """Stands for the ``__init__.py`` that a folder lacks."""
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = ModuleType(spec.name)
+        # pkgutil.get_data() finds data files by it.
+        module.__file__ = self.path
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        pass
+
+
+class SourcelessLoader(SourcelessFileLoader):
+    namespace: Namespace
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return self.namespace.new_module(spec.name)
+
+
+class ZipLoader(zipimporter):
+    namespace: Namespace
+
+    # typeshed has it return None, as zipimporter's own does.
+    def create_module(self, spec: ModuleSpec) -> ModuleType:  # type: ignore[override]
+        return self.namespace.new_module(spec.name)
+
+
+PluginLoader = SourceLoader | SourcelessLoader | ZipLoader
+AnyLoader = TypeVar("AnyLoader", SourceLoader, SourcelessLoader, ZipLoader)
+
+
+def package_spec(namespace: Namespace) -> ModuleSpec | None:
+    """Make the spec of a plugin's package, whether or not its folder has an ``__init__.py``."""
+    name, file = namespace.folder.module, f"{namespace.folder.path}{os.sep}__init__.py"
+    if not os.access(file, os.F_OK):
+        spec = ModuleSpec(name, FolderLoader(name, file), origin=file)
+        spec.submodule_search_locations = namespace.roots
+        return spec
+    loader = _bound(SourceLoader(name, file), namespace)
+    return spec_from_file_location(name, file, loader=loader, submodule_search_locations=namespace.roots)
+
+
+def interface_spec(namespace: Namespace) -> ModuleSpec | None:
+    """Make the spec of a plugin's ``interface.py``.
+
+    It is known to be there, and to list a thousand folders at start would take longer than all else.
+    """
+    name, file = f"{namespace.prefix}interface", f"{namespace.folder.path}{os.sep}{INTERFACE}"
+    return spec_from_file_location(name, file, loader=_bound(SourceLoader(name, file), namespace))
+
+
+def plugin_loader(loader: object, name: str, namespace: Namespace) -> PluginLoader | None:
+    """Return the plugin's loader that does what a standard one does; None for extension modules."""
+    if type(loader) is SourceFileLoader:
+        return _bound(SourceLoader(name, loader.path), namespace)
+    if type(loader) is SourcelessFileLoader:
+        return _bound(SourcelessLoader(name, loader.path), namespace)
+    if type(loader) is zipimporter:
+        return _bound(ZipLoader(str(Path(loader.archive, loader.prefix))), namespace)
+    return None
+
+
+def _bound(loader: AnyLoader, namespace: Namespace) -> AnyLoader:
+    loader.namespace = namespace
+    return loader

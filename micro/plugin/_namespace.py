@@ -1,0 +1,151 @@
+"""The namespace of one plugin: which names are its own, and the builtins that its modules see."""
+
+from __future__ import annotations
+
+import builtins
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from functools import cached_property
+from importlib.machinery import PathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from micro.plugin._folder_scan import ROOT, PluginFolder
+from micro.plugin._importlib_bootstrap import make_import, make_importlib
+
+log = logging.getLogger(__name__)
+
+NEVER_OWN = frozenset({"micro", ROOT, "__main__"})
+
+
+class Host:
+    """The process around the plugins: its ``sys.path`` before them, and what it can import."""
+
+    def __init__(self) -> None:
+        self.path = frozenset(sys.path)
+        self._known: dict[tuple[str, ...], bool] = {}
+
+    def has(self, top: str, path: Sequence[str]) -> bool:
+        """Tell whether some finder of the process finds this name, in these entries of ``sys.path``."""
+        key = (top, *path)
+        if key not in self._known:
+            self._known[key] = any(_finds(finder, top, path) for finder in sys.meta_path)
+        return self._known[key]
+
+    def forget(self) -> None:
+        """Look every name up anew."""
+        self._known.clear()
+
+
+class Namespace:
+    """What one loaded plugin owns; it ends with the plugin's modules."""
+
+    def __init__(self, folder: PluginFolder, host: Host, use_bytecode: bool) -> None:
+        self.folder = folder
+        self.prefix = f"{folder.module}."
+        # Where own modules are looked for; the same list is the package's __path__.
+        self.roots = [str(folder.path)]
+        self.foreign = set(NEVER_OWN)
+        self.use_bytecode = use_bytecode
+        self.import_ = make_import(self)
+        self._builtins: dict[str, Any] = {}
+        self._host = host
+        self._private: dict[str, bool] = {}
+
+    @cached_property
+    def importlib(self) -> ModuleType:
+        """What the plugin's modules get for ``import importlib``."""
+        return make_importlib(self)
+
+    def new_module(self, name: str) -> ModuleType:
+        """Make an empty module that sees the plugin's builtins."""
+        self.refresh_builtins()
+        module = ModuleType(name)
+        vars(module)["__builtins__"] = self._builtins
+        return module
+
+    def refresh_builtins(self) -> None:
+        """Take over what was added to the process's builtins since.
+
+        In one update: between two, another thread would meet the wrong ``__import__``.
+        """
+        self._builtins.update({**vars(builtins), "__import__": self.import_})
+
+    def owns(self, top: str) -> bool:
+        """Tell whether the undotted name means a module of the plugin in an absolute import.
+
+        First comes the standard library (what of it this Python has), then the plugin's modules
+        and packages, then what is installed, then the plugin's folders without ``__init__.py``.
+        """
+        if top in self.foreign:
+            return False
+        if top in sys.stdlib_module_names and self.exists_elsewhere(top):
+            self.foreign.add(top)
+            return False
+        return self.prefix + top in sys.modules or self._has(top)
+
+    def exists_elsewhere(self, top: str) -> bool:
+        """Tell whether the process has, or could import, a module of this name from outside the plugin."""
+        if top in sys.modules:
+            return True
+        path = [entry for entry in sys.path if isinstance(entry, str) and not self._is_private(entry)]
+        return self._host.has(top, path)
+
+    def forget(self) -> None:
+        """Look every name up anew."""
+        self.foreign = set(NEVER_OWN)
+
+    def adopt_paths(self) -> None:
+        """Look for own modules also where the plugin, by editing ``sys.path``, said they are."""
+        for entry in filter(self._is_private, sys.path):
+            root = str(Path(entry).absolute())
+            if root not in self.roots and os.path.realpath(root) != self._real_path:
+                self.roots.append(root)
+
+    def release_paths(self) -> None:
+        """Take what the plugin put on ``sys.path`` inside its folder off it; it stays the plugin's own."""
+        if self._host.path.issuperset(entry for entry in sys.path if isinstance(entry, str)):
+            return
+        self.adopt_paths()
+        public = [entry for entry in sys.path if not self._is_private(entry)]
+        if public != sys.path:
+            sys.path[:] = public
+            log.info("Plugin %r added its own folders to sys.path: only it sees them", self.folder.name)
+
+    def _has(self, top: str) -> bool:
+        self.adopt_paths()
+        spec = PathFinder.find_spec(self.prefix + top, self.roots)
+        if spec is None:
+            return False
+        elsewhere = self.exists_elsewhere(top)
+        if spec.loader is None:
+            return not elsewhere
+        if elsewhere:
+            log.warning(
+                "Plugin %r imports its own %r (%s), but one of that name is installed too; "
+                "rename it, or import it with `from . import %s`",
+                self.folder.name, top, spec.origin, top,
+            )  # fmt: skip
+        return True
+
+    def _is_private(self, entry: object) -> bool:
+        """Tell whether the plugin put this entry of ``sys.path`` there, and it lies in its folder."""
+        if not isinstance(entry, str) or entry in self._host.path:
+            return False
+        if entry not in self._private:
+            named, real = Path(entry).absolute(), Path(os.path.realpath(entry))
+            inside = named.is_relative_to(self.folder.path) or real.is_relative_to(self._real_path)
+            self._private[entry] = inside
+        return self._private[entry]
+
+    @cached_property
+    def _real_path(self) -> str:
+        return os.path.realpath(self.folder.path)
+
+
+def _finds(finder: Any, top: str, path: Sequence[str]) -> bool:
+    find_spec = getattr(finder, "find_spec", None)
+    return bool(find_spec and find_spec(top, path if finder is PathFinder else None))

@@ -1,0 +1,40 @@
+"""The pluggy manager: knows Micro's hooks, and refuses what pluggy would pass over in silence."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any
+
+import pluggy
+
+from micro.plugin import hookspecs, running
+
+
+class HookManager(pluggy.PluginManager):
+    """Refuses, as it registers, a hook that Micro does not have, and a wrapper that would never run.
+
+    Only micro_run is called as pluggy calls hooks; of the others each implementation is called by itself.
+    """
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
+        options = super().parse_hookimpl_opts(plugin, name)
+        if options:
+            self._check(plugin, options.get("specname") or name, options)
+        return options
+
+    def _check(self, plugin: object, hook: str, options: Any) -> None:
+        known = sorted(name for name, caller in vars(self.hook).items() if caller.has_spec())
+        if hook not in known and not options["optionalhook"]:
+            close = get_close_matches(hook, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"Micro has {', '.join(known)}"
+            raise pluggy.PluginValidationError(plugin, f"unknown hook {hook!r}; {hint}")
+        if hook != "micro_run" and (options["wrapper"] or options["hookwrapper"]):
+            raise pluggy.PluginValidationError(plugin, f"hook {hook!r} cannot be wrapped, micro_run can")
+
+
+def create_hook_manager() -> pluggy.PluginManager:
+    """Make a manager that runs plugins itself when no hook does."""
+    manager = HookManager("micro")
+    manager.add_hookspecs(hookspecs)
+    manager.register(running, name=running.__name__)
+    return manager

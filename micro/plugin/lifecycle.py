@@ -1,0 +1,84 @@
+"""Calls micro_start and setup() once in each process, and at its end teardown() and micro_stop."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING
+
+from micro.errors import one_line
+from micro.plugin.manager import Plugin, Plugins
+
+if TYPE_CHECKING:
+    from micro.service import Micro
+
+log = logging.getLogger(__name__)
+
+
+class Lifecycle:
+    """Remembers what this process has started; a forked child starts anew."""
+
+    def __init__(self, plugins: Plugins) -> None:
+        self._plugins = plugins
+        self._forget()
+        reference = weakref.ref(self)
+        os.register_at_fork(after_in_child=lambda: _forget(reference))
+
+    def _forget(self) -> None:
+        """Begin with nothing started, and with locks that no thread of a parent process holds."""
+        self._lock = threading.RLock()
+        self._starting = False
+        self._started = False
+        self._locks: dict[Plugin, threading.RLock] = {}
+        self._set_up: dict[Plugin, None] = {}
+
+    def start(self, micro: Micro) -> None:
+        """Call micro_start, unless this process has done so."""
+        if self._started:
+            return
+        with self._lock:
+            # A hook may run a plugin, which comes here again.
+            if self._started or self._starting:
+                return
+            self._starting = True
+            self._plugins.call_guarded("micro_start", micro=micro)
+            self._started, self._starting = True, False
+            # For servers that do not tell when their processes end.
+            atexit.register(self.stop, micro)
+
+    def prepare(self, plugin: Plugin) -> None:
+        """Call the plugin's setup() before its first run here; one that raises is tried again next time."""
+        if plugin in self._set_up:
+            return
+        with self._locks.setdefault(plugin, threading.RLock()):
+            if plugin not in self._set_up:
+                plugin.cls.setup()
+                self._set_up[plugin] = None
+
+    def stop(self, micro: Micro) -> None:
+        """Call teardown() of every plugin set up here, last first, then micro_stop."""
+        with self._lock:
+            if not self._started:
+                return
+            self._started = False
+            atexit.unregister(self.stop)
+            while self._set_up:
+                _tear_down(self._set_up.popitem()[0])
+            self._plugins.call_guarded("micro_stop", micro=micro)
+
+
+def _forget(reference: weakref.ref[Lifecycle]) -> None:
+    lifecycle = reference()
+    if lifecycle is not None:
+        lifecycle._forget()
+
+
+def _tear_down(plugin: Plugin) -> None:
+    try:
+        plugin.cls.teardown()
+    except (Exception, SystemExit) as err:
+        log.error("Plugin %r: teardown() failed: %s", plugin.name, one_line(err))
+        log.debug("Plugin %r: teardown()", plugin.name, exc_info=True)

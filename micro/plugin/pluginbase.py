@@ -1,0 +1,135 @@
+"""What a plugin author writes: a PluginBase with run(), and its PluginDescription."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence, Sized
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from micro.plugin.context import RunContext
+
+Item = TypeVar("Item")
+
+
+class _Cancelled:
+    """Reads as a bool; no property, so that a plugin may have an attribute of this name."""
+
+    def __get__(self, instance: PluginBase | None, owner: type[PluginBase]) -> bool:
+        context = instance and instance._micro_context
+        return bool(context and context.reporter.cancelled())
+
+
+class PluginBase:
+    """A plugin: one new instance for each run.
+
+    ``run`` takes the caller's parameters by name and returns a dict (or a dataclass or
+    pydantic model that becomes one). ``setup`` is called once in each process before
+    the first run, ``teardown`` once when the process ends.
+    """
+
+    # A Callable, not a method: every subclass has parameters of its own.
+    run: Callable[..., Any]
+    cancelled = _Cancelled()
+    """Whether somebody asked this run to stop; a long one looks now and then, and returns."""
+    _micro_context: RunContext | None = None
+
+    @classmethod
+    def setup(cls) -> None:
+        """Prepare the process: load a model, open a connection."""
+
+    @classmethod
+    def teardown(cls) -> None:
+        """Release what ``setup`` took."""
+
+    def progress(self, done: float, total: float | None = None, message: str = "") -> None:
+        """Report how far the run is, ``done`` of ``total``; it costs nothing when nobody watches."""
+        if self._micro_context:
+            self._micro_context.reporter.progress(done, total, message)
+
+    def track(self, items: Iterable[Item], total: float | None = None, message: str = "") -> Iterator[Item]:
+        """Yield the items, reporting progress after each; ``total`` is their number where that is known."""
+        if total is None and isinstance(items, Sized):
+            total = len(items)
+        self.progress(0, total, message)
+        for done, item in enumerate(items, 1):
+            yield item
+            self.progress(done, total, message)
+
+    @cached_property
+    def log(self) -> RunLog:
+        """A logger whose lines go to Micro's log and, from INFO on, with the job."""
+        return RunLog(logging.getLogger(type(self).__module__), self._micro_context)
+
+
+class RunLog(logging.LoggerAdapter[logging.Logger]):
+    """Logs as any logger does, and hands each line to the run's reporter."""
+
+    def __init__(self, logger: logging.Logger, context: RunContext | None) -> None:
+        super().__init__(logger)
+        self._context = context
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        # One frame more than the adapter knows of, so that the line names its author.
+        kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1
+        super().log(level, msg, *args, **kwargs)
+        if self._context and level >= logging.INFO:
+            text = str(msg) % args if args else str(msg)
+            self._context.reporter.log(logging.getLevelName(level), text)
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        return msg, kwargs
+
+
+class PluginDescription:
+    """Names a plugin class and describes it to its callers.
+
+    ``instance`` is the class itself; it may be left out when the module that holds the
+    description defines exactly one ``PluginBase`` subclass. ``examples`` is a list of
+    ``{"params": {...}, "result": {...}}``. For jobs: ``timeout`` is in seconds, ``retries`` a
+    number of further attempts after one of the exceptions in ``retry_on``, ``queue`` the name
+    of the Celery queue.
+    """
+
+    def __init__(
+        self,
+        instance: type[PluginBase] | None = None,
+        name: str | None = None,
+        version: str | None = None,
+        url: str | None = None,
+        author: str | None = None,
+        author_email: str | None = None,
+        description: str | None = None,
+        long_description: str | None = None,
+        plugin_help: str | None = None,
+        *,
+        examples: Sequence[Mapping[str, Any]] = (),
+        timeout: float | None = None,
+        retries: int = 0,
+        retry_on: Sequence[type[Exception]] = (),
+        queue: str | None = None,
+    ) -> None:
+        self.instance = instance
+        self.name = name
+        self.version = version
+        self.url = url
+        self.author = author
+        self.author_email = author_email
+        self.description = description
+        self.long_description = long_description
+        self.plugin_help = plugin_help
+        self.examples = tuple(examples)
+        self.timeout = timeout
+        self.retries = retries
+        self.retry_on = tuple(retry_on)
+        self.queue = queue
+
+    def __repr__(self) -> str:
+        return f"<PluginDescription {self.name!r}>"
+
+
+def is_plugin_class(value: object) -> bool:
+    """Tell whether the value is a class derived from PluginBase that can be run."""
+    return inspect.isclass(value) and issubclass(value, PluginBase) and callable(getattr(value, "run", None))

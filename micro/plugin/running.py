@@ -1,0 +1,35 @@
+"""Runs a plugin when no other implementation of ``micro_run`` has given a result."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from micro.plugin.folders import refresh_builtins
+from micro.plugin.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from micro.plugin.context import RunContext
+    from micro.plugin.manager import Plugin
+
+
+@hookimpl(trylast=True)
+def micro_run(plugin: Plugin, params: dict[str, Any], context: RunContext) -> object:
+    """Make a new instance, as for every run, and call it; a coroutine is run to its end."""
+    if plugin.source.folder:
+        refresh_builtins(plugin.source.folder)
+    instance = plugin.cls()
+    # Past the plugin's own __setattr__, which may have opinions.
+    vars(instance)["_micro_context"] = context
+    result = instance.run(**params)
+    return _finish(result) if inspect.iscoroutine(result) else result
+
+
+def _finish(coroutine: Coroutine[Any, Any, object]) -> object:
+    try:
+        return asyncio.run(coroutine)
+    except asyncio.CancelledError as err:
+        # It is no Exception, and would end the process that serves.
+        raise RuntimeError("the plugin cancelled its own run") from err

@@ -1,0 +1,111 @@
+"""Makes validators and JSON Schemas from types, all with the same settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, Literal
+
+import typing_extensions
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, JsonSchemaWarningKind
+from pydantic_core import SchemaValidator, core_schema
+
+# A pydantic model or pydantic dataclass inside has settings of its own; all else follows these.
+CONFIG: Final = ConfigDict(
+    allow_inf_nan=False,
+    val_json_bytes="base64",
+    ser_json_bytes="base64",
+    ser_json_inf_nan="constants",
+    hide_input_in_errors=True,
+)
+# The same for pydantic-core; what is only written needs no more than CONFIG.
+_CORE_CONFIG: Final = core_schema.CoreConfig(
+    allow_inf_nan=False, val_json_bytes="base64", hide_input_in_errors=True
+)
+
+_SEQUENCES = ("list", "set", "frozenset", "tuple")
+# What these keys of a core schema hold are values of the author's, no schemas.
+_NO_SCHEMAS = frozenset({"default", "metadata", "expected", "members", "config", "serialization"})
+
+Mode = Literal["validation", "serialization"]
+
+
+class Generator(GenerateJsonSchema):
+    """JSON Schema without titles that only repeat the names, and with every secret marked."""
+
+    ignored_warning_kinds: ClassVar[set[JsonSchemaWarningKind]] = {  # type: ignore[misc]  # never set
+        "skipped-choice",
+        "non-serializable-default",
+    }
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def json_or_python_schema(self, schema: core_schema.JsonOrPythonSchema) -> JsonSchemaValue:
+        told = super().json_or_python_schema(schema)
+        # pydantic marks SecretStr as writeOnly, but not Secret[...]: its serializer tells it.
+        serializer: Any = schema.get("serialization", {}).get("function")
+        name = f"{getattr(serializer, '__module__', '')}.{getattr(serializer, '__name__', '')}"
+        return {**told, "writeOnly": True} if name == "pydantic.types._serialize_secret" else told
+
+
+class _Shape(Generator):
+    """JSON Schema for comparing what a type reads with what it writes."""
+
+    def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
+        # Read from a number or a string, written as a string: no difference that matters.
+        return {"type": "string"}
+
+
+def object_adapter(fields: Mapping[str, Any]) -> TypeAdapter[dict[str, Any]]:
+    """Return the adapter of an object with just these fields, named by any strings."""
+    make: Any = typing_extensions.TypedDict
+    made = make("Parameters", dict(fields))
+    made.__pydantic_config__ = ConfigDict(**CONFIG, extra="forbid")
+    return TypeAdapter(made)
+
+
+def json_schema(adapter: TypeAdapter[Any], mode: Mode = "validation") -> dict[str, Any]:
+    """Return the adapter's JSON Schema (2020-12)."""
+    return adapter.json_schema(mode=mode, schema_generator=Generator)
+
+
+def reads_what_it_writes(adapter: TypeAdapter[Any]) -> bool:
+    """Tell whether values are written in the shape they are read: no serializers of their own."""
+    reads, writes = (
+        adapter.json_schema(mode=mode, schema_generator=_Shape) for mode in ("validation", "serialization")
+    )
+    return reads == writes
+
+
+def has_raw_bytes(schema: Any, encoding: object = "base64") -> bool:
+    """Tell whether a core schema has bytes that JSON carries as UTF-8 text, not as base64."""
+    if isinstance(schema, list):
+        return any(has_raw_bytes(each, encoding) for each in schema)
+    if not isinstance(schema, dict):
+        return False
+    config = schema.get("config")
+    if isinstance(config, dict):
+        encoding = config.get("val_json_bytes", "utf8")
+    if schema.get("type") == "bytes":
+        return encoding != "base64"
+    return any(has_raw_bytes(each, encoding) for key, each in schema.items() if key not in _NO_SCHEMAS)
+
+
+def validator(adapter: TypeAdapter[Any]) -> SchemaValidator:
+    """Return a validator that leaves a sequence at its first wrong item.
+
+    Otherwise ten megabytes of wrong items would become gigabytes of error messages.
+    """
+    return SchemaValidator(_failing_fast(adapter.core_schema), _CORE_CONFIG)
+
+
+def _failing_fast(schema: Any) -> Any:
+    if type(schema) is list:
+        return [_failing_fast(each) for each in schema]
+    if type(schema) is not dict:
+        return schema
+    copy = {key: each if key in _NO_SCHEMAS else _failing_fast(each) for key, each in schema.items()}
+    if copy.get("type") in _SEQUENCES:
+        copy["fail_fast"] = True
+    return copy

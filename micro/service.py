@@ -1,0 +1,93 @@
+"""Micro itself: the settings, the plugins, and the four operations every transport offers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from micro.errors import BadResult, MicroError, PluginFailed
+from micro.plugin.context import RunContext
+from micro.plugin.examples import usable_examples
+from micro.plugin.lifecycle import Lifecycle
+from micro.plugin.manager import Plugins, load_plugins
+from micro.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_FAILED = "Plugin %r failed in request %s"
+
+
+class Micro:
+    """Performs plugins(), info(), help() and run(); holds nothing but settings and plugins."""
+
+    def __init__(self, settings: Settings, plugins: Plugins | None = None) -> None:
+        self.settings = settings
+        self.loaded = load_plugins(settings) if plugins is None else plugins
+        self._lifecycle = Lifecycle(self.loaded)
+
+    def plugins(self) -> list[dict[str, Any]]:
+        """List the plugins: name, version, description."""
+        return [
+            {"name": plugin.name, "version": plugin.version, "description": plugin.summary}
+            for plugin in self.loaded
+        ]
+
+    def info(self, name: str) -> dict[str, Any]:
+        """Describe one plugin; raise PluginNotFound."""
+        plugin = self.loaded.find(name)
+        return {
+            "name": plugin.name,
+            "version": plugin.version,
+            "url": plugin.url,
+            "author": plugin.author,
+            "author_email": plugin.author_email,
+            "description": plugin.summary,
+            "long_description": plugin.description.long_description,
+            "parameters": plugin.contract.parameters,
+            "returns": plugin.contract.returns,
+            "origin": plugin.origin,
+        }
+
+    def help(self, name: str) -> dict[str, Any]:
+        """Return the plugin's help text; raise PluginNotFound."""
+        plugin = self.loaded.find(name)
+        return {
+            "name": plugin.name,
+            "version": plugin.version,
+            "help": plugin.description.plugin_help,
+            "examples": [each.as_dict() for each in usable_examples(plugin.description)],
+        }
+
+    def run(self, name: str, params: Mapping[str, object], context: RunContext | None = None) -> str:
+        """Run the plugin and return its result as the JSON text that every transport sends.
+
+        Raises PluginNotFound, InvalidParameters, BadResult, PluginFailed, or the PluginError
+        that the plugin raised.
+        """
+        context = context or RunContext()
+        plugin = self.loaded.find(name)
+        try:
+            arguments = plugin.contract.check(params)
+            self.start()
+            self._lifecycle.prepare(plugin)
+            result = self.loaded.hooks.hook.micro_run(plugin=plugin, params=arguments, context=context)
+            return plugin.contract.encode(result)
+        except (BadResult, PluginFailed):
+            log.exception(_FAILED, plugin.name, context.request_id)
+            raise
+        except MicroError:
+            raise
+        except (Exception, SystemExit) as err:
+            log.exception(_FAILED, plugin.name, context.request_id)
+            raise PluginFailed(
+                f"Plugin {plugin.name!r} failed; the log has the cause under request {context.request_id}"
+            ) from err
+
+    def start(self) -> None:
+        """Tell the plugins that this process begins to serve; the first run does it otherwise."""
+        self._lifecycle.start(self)
+
+    def stop(self) -> None:
+        """Let the plugins release what this process took; a process that ran nothing does nothing."""
+        self._lifecycle.stop(self)

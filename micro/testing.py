@@ -1,0 +1,155 @@
+"""pytest fixtures for plugin authors; they are there as soon as Micro is installed.
+
+``micro`` holds the plugins of the folder that the ini option ``micro_plugin_path`` names (by default
+the folder above the one with ``interface.py`` in which the test lies). Override the fixture
+``micro_plugin_path`` to test others, such as those that ``plugin_dir`` writes.
+
+A test with the argument ``plugin_example`` runs once for each example of the plugin whose folder it
+lies in, or of all the plugins of the path where it lies in none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+
+    from micro.api.endpoints import Requests
+    from micro.plugin.manager import Plugins
+    from micro.service import Micro
+    from micro.settings import Settings
+
+WritePlugins = Callable[[Mapping[str, str]], Path]
+
+
+@dataclass(frozen=True)
+class PluginExample:
+    """One example of a plugin, as JSON; ``result`` is None where it declares none."""
+
+    plugin: str
+    number: int
+    params: dict[str, Any]
+    result: dict[str, Any] | None
+
+    def __str__(self) -> str:
+        return f"{self.plugin}-{self.number}"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the ini option."""
+    parser.addini("micro_plugin_path", "Folder of plugin folders for the fixture `micro`.", default="")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test the examples of the plugins under test."""
+    if "plugin_example" in metafunc.fixturenames:
+        examples = _examples(metafunc.config, metafunc.definition.path)
+        metafunc.parametrize("plugin_example", examples, ids=str)
+
+
+@pytest.fixture
+def plugin_dir(tmp_path: Path) -> WritePlugins:
+    """Write plugin files, ``plugin_dir({"hello/interface.py": "..."})``, and return their plugin path."""
+
+    def write(files: Mapping[str, str]) -> Path:
+        folder = tmp_path / "plugins"
+        folder.mkdir(exist_ok=True)
+        for name, content in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(dedent(content), encoding="utf-8")
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def micro_plugin_path(request: pytest.FixtureRequest) -> Path:
+    """The folder of the plugin folders under test."""
+    return _plugin_path(request.config, request.path)
+
+
+@pytest.fixture
+def micro_settings(micro_plugin_path: Path, tmp_path: Path) -> Settings:
+    """The settings of ``micro``: the defaults whatever the environment says, with folders of the test."""
+    from micro.settings import load_settings
+
+    folders = {"plugin_path": [str(micro_plugin_path)], "state_folder_path": str(tmp_path / "state")}
+    return load_settings(folders, environ={})
+
+
+@pytest.fixture
+def micro(micro_settings: Settings) -> Iterator[Micro]:
+    """Micro with the plugins under test: ``json.loads(micro.run("Hello", {"name": "you"}))``."""
+    from micro.service import Micro
+
+    service = Micro(micro_settings)
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def rest_client(micro: Micro) -> FlaskClient:
+    """A client of the REST service in this process: ``rest_client.post("/run/hello", json={...})``."""
+    from micro.api.rest import create_app
+
+    return create_app(micro=micro).test_client()
+
+
+@pytest.fixture
+def celery_requests(micro: Micro) -> Requests:
+    """The Celery client, its tasks run in this process: ``celery_requests.run.delay("hello").get()``."""
+    from micro.api.endpoints import Requests
+    from micro.api.tasks import create_celery
+
+    app = create_celery(micro=micro)
+    app.conf.update(task_always_eager=True, task_store_eager_result=False)
+    return Requests.of(app)
+
+
+def _plugin_path(config: pytest.Config, test: Path) -> Path:
+    named = config.getini("micro_plugin_path")
+    if named:
+        return config.rootpath / str(named)
+    own = _own_folder(test)
+    return own.parent if own else config.rootpath
+
+
+def _own_folder(test: Path) -> Path | None:
+    """Return the plugin folder in which a test file lies, if it does."""
+    return next((each for each in test.parents if (each / "interface.py").exists()), None)
+
+
+def _examples(config: pytest.Config, test: Path) -> list[PluginExample]:
+    from micro.plugin.examples import usable_examples
+
+    plugins, own = _plugins(_plugin_path(config, test)), _own_folder(test)
+    if own:
+        _refuse_left_out(plugins, own)
+    return [
+        PluginExample(plugin.name, each.number, each.params, each.result)
+        for plugin in plugins
+        if own is None or (plugin.source.folder and plugin.source.folder.path == own)
+        for each in usable_examples(plugin.description)
+    ]
+
+
+def _plugins(path: Path) -> Plugins:
+    from micro.plugin.manager import load_plugins
+    from micro.settings import load_settings
+
+    return load_plugins(load_settings({"plugin_path": [str(path)]}, environ={}))
+
+
+def _refuse_left_out(plugins: Plugins, folder: Path) -> None:
+    """Fail instead of passing over a test that would have no examples."""
+    for each in plugins.failed:
+        if each.origin == f"folder {folder}":
+            pytest.fail(f"Plugin {each.name!r} was left out: {each.cause}", pytrace=False)

@@ -1,0 +1,164 @@
+"""What many tests share: Micro with plugins written for the test, and the brokers of this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from textwrap import dedent, indent
+from typing import Any, TypeVar
+
+import pytest
+from kombu import Connection
+from redis import Redis
+from redis.exceptions import RedisError
+
+from micro.plugin import folders
+from micro.service import Micro
+from micro.settings import load_settings
+from micro.testing import WritePlugins
+
+Found = TypeVar("Found")
+MakeMicro = Callable[..., Micro]
+INTERFACE = """
+from micro import PluginBase, PluginDescription, PluginError, hookimpl
+from pathlib import Path
+import os
+
+def note(word):
+    with (Path(__file__).parents[1] / "diary").open("a") as file:
+        file.write(word + "\\n")
+"""
+
+
+@pytest.fixture(scope="session")
+def plugins() -> Path:
+    """The folder of the tests' plugins: ``good`` and ``broken`` are plugin paths."""
+    return Path(__file__).with_name("plugins")
+
+
+@pytest.fixture
+def load(plugin_dir: WritePlugins, tmp_path: Path) -> Iterator[MakeMicro]:
+    """Make Micro of plugin files, ``load({"hello/interface.py": "..."})``, or of a plugin path.
+
+    Further arguments are settings; those that only a file can give are ``gunicorn_options``
+    and ``celery_options``.
+    """
+    made: list[Micro] = []
+
+    def make(
+        plugins: Mapping[str, str] | Path,
+        gunicorn_options: Mapping[str, Any] | None = None,
+        celery_options: Mapping[str, Any] | None = None,
+        **flags: Any,
+    ) -> Micro:
+        path = plugins if isinstance(plugins, Path) else plugin_dir(plugins)
+        own = {"plugin_path": str(path), "state_folder_path": str(tmp_path / "state")}
+        settings = load_settings({**own, **flags}, environ={})
+        options = {"gunicorn_options": gunicorn_options or {}, "celery_options": celery_options or {}}
+        made.append(Micro(replace(settings, **options)))
+        return made[-1]
+
+    yield make
+    for micro in made:
+        micro.stop()
+    folders.uninstall()
+
+
+@pytest.fixture(scope="session")
+def interface() -> Callable[..., str]:
+    """Make the source of an interface.py with one plugin, whose class has this body; ``more`` follows.
+
+    In it ``note(word)`` writes a line into the file ``diary`` of the plugin path.
+    """
+
+    def source(body: str, name: str = "Plugin", more: str = "") -> str:
+        cls = f"class {name}(PluginBase):\n" + indent(dedent(body), "    ")
+        return "\n".join([INTERFACE, cls, f"plugin = PluginDescription(name={name!r})", dedent(more)])
+
+    return source
+
+
+@pytest.fixture(scope="session")
+def wait_for() -> Callable[..., Any]:
+    """Call a function until it returns something true; fail after some seconds."""
+
+    def wait(find: Callable[[], Found], seconds: float = 8) -> Found:
+        deadline = time.monotonic() + seconds
+        while not (found := find()):
+            assert time.monotonic() < deadline, "it did not happen in time"
+            time.sleep(0.01)
+        return found
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url() -> Iterator[str]:
+    """The local RabbitMQ, with a virtual host of this run's own where rabbitmqctl can make one.
+
+    Where it cannot, the queues' own names have to keep runs apart.
+    """
+    shared = "amqp://guest:guest@127.0.0.1:5672//"
+    try:
+        with Connection(shared, connect_timeout=3) as connection:
+            connection.connect()
+    except OSError as err:
+        _do_without(f"RabbitMQ does not answer on 127.0.0.1:5672: {err}")
+    vhost = f"micro-test-{uuid.uuid4().hex[:12]}"
+    if not _rabbitmqctl("add_vhost", vhost):
+        yield shared
+        return
+    try:
+        assert _rabbitmqctl("set_permissions", "-p", vhost, "guest", ".*", ".*", ".*")
+        yield f"amqp://guest:guest@127.0.0.1:5672/{vhost}"
+    finally:
+        _rabbitmqctl("delete_vhost", vhost)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The local Redis, with an empty database of this run's own."""
+    try:
+        number = next(filter(_claim, range(15, 0, -1)), None)
+    except RedisError as err:
+        _do_without(f"Redis does not answer on 127.0.0.1:6379: {err}")
+    if number is None:
+        _do_without("No database of the Redis on 127.0.0.1:6379 is empty")
+    yield f"redis://127.0.0.1:6379/{number}"
+    with Redis(db=number) as client:
+        client.flushdb()
+
+
+@pytest.fixture
+def task_queue() -> str:
+    """The name of a Celery queue that no other test uses."""
+    return f"micro-test-{uuid.uuid4().hex[:12]}"
+
+
+def _do_without(reason: str) -> None:
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def _rabbitmqctl(*arguments: str) -> bool:
+    program = shutil.which("rabbitmqctl")
+    if not program:
+        return False
+    return subprocess.run([program, "-q", *arguments], capture_output=True, timeout=30).returncode == 0
+
+
+def _claim(number: int) -> bool:
+    """Take a database for this run if it is empty, or left behind by a run that was killed."""
+    key = "micro-test-run"
+    with Redis(db=number, decode_responses=True) as client:
+        owner = client.get(key)
+        if owner and not Path("/proc", owner).exists() and Path("/proc/self").exists():
+            client.flushdb()
+        return client.dbsize() == 0 and bool(client.set(key, os.getpid(), nx=True))

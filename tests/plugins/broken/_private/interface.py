@@ -1,0 +1,1 @@
+raise AssertionError("folders that begin with an underscore are passed over")

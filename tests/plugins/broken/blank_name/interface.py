@@ -1,0 +1,9 @@
+from micro import PluginBase, PluginDescription
+
+
+class BlankName(PluginBase):
+    def run(self):
+        return {}
+
+
+plugin = PluginDescription(name="  ")

@@ -1,0 +1,3 @@
+from micro import PluginBase, PluginDescription
+
+plugin = PluginDescription(name="No Class")

@@ -1,0 +1,6 @@
+from micro import PluginBase
+
+
+class NoPlugin(PluginBase):
+    def run(self):
+        return {}

@@ -1,0 +1,1 @@
+plugin = {"name": "Not A Description"}

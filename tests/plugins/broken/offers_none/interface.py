@@ -1,0 +1,6 @@
+from micro import hookimpl
+
+
+@hookimpl
+def micro_plugins():
+    return None

@@ -1,0 +1,1 @@
+raise RuntimeError("the model file\n  is gone")

@@ -1,0 +1,1 @@
+NAME = "later of one"

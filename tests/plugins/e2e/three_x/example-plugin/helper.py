@@ -1,0 +1,2 @@
+def shout(*parts):
+    return "%s %s%s" % parts
