@@ -1,0 +1,1 @@
+"""Runs that outlive a request: the job table, and what is done with jobs."""

@@ -1,0 +1,33 @@
+"""Repeats an operation on the job table until that answers, for as long as is worth while."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from micro.errors import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 600.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
+
+Outcome = TypeVar("Outcome")
+
+
+def persist(operation: Callable[[], Outcome], what: str, patience: float = PATIENCE) -> Outcome:
+    """Do it as soon as the job table answers; after ``patience`` seconds raise its StoreUnavailable."""
+    deadline = time.monotonic() + patience
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return operation()
+        except StoreUnavailable as err:
+            if time.monotonic() + pause > deadline:
+                log.error("The %s is given up, the job table does not answer: %s", what, err.message)
+                raise
+            log.warning("The %s waits for the job table: %s", what, err.message)
+        time.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE)

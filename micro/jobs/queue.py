@@ -1,0 +1,102 @@
+"""The Celery application that both ends of a queue share, and the message that wakes a worker for a job."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from celery import Celery
+from celery.app.defaults import NAMESPACES, flatten
+from kombu.entity import Exchange, Queue
+from kombu.exceptions import OperationalError
+
+from micro.errors import ConfigError
+from micro.settings import DEFAULT, Settings
+
+log = logging.getLogger(__name__)
+
+RUN_JOB = "Micro.job"
+# A broker that is away must not hold up the caller: the job is on record, and a sweep publishes it.
+_PUBLISH_RETRIES = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
+
+
+def make_celery(settings: Settings) -> Celery:
+    """Make the Celery application without tasks: Micro's choices, then the file's ``celery`` section."""
+    _check_options(settings)
+    app = Celery("Micro", set_as_current=False)
+    app.conf.update(
+        broker_url=settings.broker_url,
+        # The published client reads its answers over rpc.
+        result_backend="rpc://",
+        accept_content=["json"],
+        task_serializer="json",
+        result_serializer="json",
+        task_default_queue=settings.task_queues[0],
+        task_queues=queues_for(settings.task_queues),
+        broker_connection_retry_on_startup=True,
+        worker_hijack_root_logger=False,
+        # A run whose process was killed is delivered again; it must not wait behind a long one.
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        # RabbitMQ says when it has a message; others ignore this.
+        broker_transport_options={"confirm_publish": True},
+    )
+    app.conf.update(settings.celery_options)
+    return app
+
+
+def queues_for(names: Iterable[str]) -> list[Queue]:
+    """Return what a worker reads for these queues: their tasks, and the wake-ups for their jobs."""
+    return [queue for name in names for queue in (_task_queue(name), _job_queue(name))]
+
+
+def publish(app: Celery, job: str, queue: str) -> bool:
+    """Wake a worker for the job; tell whether the broker took the message."""
+    try:
+        app.send_task(
+            RUN_JOB,
+            (job,),
+            queue=_job_queue(queue),
+            ignore_result=True,
+            retry_policy=_PUBLISH_RETRIES,
+        )
+    except OperationalError as err:
+        log.warning(
+            "The broker did not take the message for job %s (%s); it is published again later", job, err
+        )
+        return False
+    return True
+
+
+def _task_queue(name: str) -> Queue:
+    # As published clients declare it, who would be refused if it were another kind of queue.
+    return Queue(name, Exchange(name), routing_key=name)
+
+
+def _job_queue(name: str) -> Queue:
+    # Quorum queues are RabbitMQ's replicated kind; elsewhere the argument means nothing.
+    jobs = f"{name}.jobs"
+    return Queue(jobs, Exchange(jobs), routing_key=jobs, queue_arguments={"x-queue-type": "quorum"})
+
+
+def _check_options(settings: Settings) -> None:
+    """Raise ConfigError for what the file sets and Celery does not know, or cannot read."""
+    known = dict(flatten(NAMESPACES))
+    source = settings.source("celery_options")
+    where = f"section 'celery' of the {'configuration file' if source == DEFAULT else source}"
+    for name, value in settings.celery_options.items():
+        if name not in known:
+            close = get_close_matches(name.lower(), known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "see Celery's list of settings"
+            raise ConfigError(f"Unknown setting {name!r} in {where}; {hint}")
+        try:
+            # An unset one stays unset.
+            _ = value is None or known[name].to_python(value)
+        except (TypeError, ValueError) as err:
+            wanted = known[name].type
+            raise ConfigError(
+                f"Setting {name!r} in {where}: expected a value of type {wanted} ({err})"
+            ) from err

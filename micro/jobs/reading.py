@@ -1,0 +1,81 @@
+"""The queries behind a listing of jobs, and the events of one put in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, CompoundSelect, Select, func, select, union_all
+
+from micro.jobs import rows
+from micro.jobs.models import FINISHED, Event, Feed, State, first_id
+from micro.jobs.rows import AnyRow
+from micro.jobs.schema import jobs
+from micro.jobs.statements import BRIEF
+
+# These conditions are those of the partial indexes, or no database would use them.
+_ACTIVE = jobs.c.due.is_not(None)
+_FINISHED = jobs.c.finished.is_not(None)
+_COUNT = func.count().label("n")
+COUNTS = union_all(
+    *(select(jobs.c.state, _COUNT).where(part).group_by(jobs.c.state) for part in (_ACTIVE, _FINISHED))
+)
+QUEUED = select(jobs.c.queue, _COUNT).where(jobs.c.state == State.QUEUED, _ACTIVE).group_by(jobs.c.queue)
+
+Bounds = tuple[ColumnElement[bool], ...]
+
+
+def bounds(since: datetime | None, until: datetime | None, cursor: str | None) -> Bounds:
+    """Return the conditions on a job's id; it holds the time, so one index does for all."""
+    conditions: list[ColumnElement[bool]] = []
+    if since is not None:
+        conditions.append(jobs.c.id >= first_id(since.timestamp()))
+    if until is not None:
+        conditions.append(jobs.c.id < first_id(until.timestamp()))
+    if cursor is not None:
+        conditions.append(jobs.c.id < cursor)
+    return tuple(conditions)
+
+
+def listing(
+    plugin: str | None, state: State | None, within: Bounds, limit: int
+) -> Select[Any] | CompoundSelect[Any]:
+    """Return the query for the newest ``limit`` jobs; each form reads one index backwards."""
+    if plugin is None and state is None:
+        return _newest(within, limit)
+    mine = within if plugin is None else (jobs.c.plugin == plugin, *within)
+    if state is not None:
+        return _newest((*_in_state(state), *mine), limit)
+    # The index has the state before the id, so that both filters together stay fast.
+    each = [(_ACTIVE, *mine), *((*_in_state(one), *mine) for one in FINISHED)]
+    merged = union_all(*(select(_newest(where, limit).subquery()) for where in each))
+    return merged.order_by(merged.selected_columns.id.desc()).limit(limit)
+
+
+def feed(row: AnyRow, lines: Sequence[AnyRow], after: int, *, whole: bool) -> Feed:
+    """Return the events after ``after``, given a job's row and its log lines.
+
+    When there are more lines than these (not ``whole``), a state or progress event that comes
+    after the last of them waits for the next call.
+    """
+    events = [rows.log_event(line) for line in lines]
+    end = row.last_event if whole else events[-1].number
+    if after < row.state_event <= end:
+        events.append(rows.state_event(row))
+    if after < row.progress_event <= end:
+        events.append(rows.progress_event(row))
+    events.sort(key=_number)
+    return Feed(tuple(events), over=whole and State(row.state).finished)
+
+
+def _in_state(state: State) -> Bounds:
+    return (jobs.c.state == state, _FINISHED if state.finished else _ACTIVE)
+
+
+def _newest(where: Bounds, limit: int) -> Select[Any]:
+    return select(*BRIEF).where(*where).order_by(jobs.c.id.desc()).limit(limit)
+
+
+def _number(event: Event) -> int:
+    return event.number

@@ -1,0 +1,190 @@
+"""Jobs as callers see them: submit a run, wait for it, cancel it, repeat it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from micro.errors import Conflict, NoWorker, RecordedError, ResultNotReady
+from micro.jobs.models import DEFAULT_ATTEMPTS, Job, NewJob, State
+from micro.plugin.context import RunContext
+from micro.plugin.manager import Plugin
+from micro.service import Micro
+from micro.settings import Settings
+
+if TYPE_CHECKING:
+    from micro.jobs.store import JobStore
+
+_FIRST_LOOK = 0.001
+_LAST_LOOK = 0.25
+
+Wake = Callable[[str, str], object]
+
+
+def open_store(settings: Settings) -> JobStore:
+    """Return the job table that the settings name; nothing is connected yet."""
+    # Imported late: SQLAlchemy is half of what a REST server has to load.
+    from micro.jobs.store import JobStore
+
+    url = settings.jobs_url or f"sqlite:///{settings.state_folder_path / 'jobs.sqlite'}"
+    return JobStore(url)
+
+
+class Jobs:
+    """The jobs of one service; ``wake(job, queue)`` tells a worker, by default through the broker."""
+
+    def __init__(self, micro: Micro, store: JobStore | None = None, wake: Wake | None = None) -> None:
+        self.micro = micro
+        self._store = store
+        self._wake = wake or self._publish
+
+    @cached_property
+    def store(self) -> JobStore:
+        """The job table."""
+        return self._store or open_store(self.micro.settings)
+
+    def submit(
+        self,
+        name: str,
+        params: Mapping[str, Any],
+        context: RunContext,
+        key: str | None = None,
+        parent: str | None = None,
+    ) -> Job:
+        """Check the parameters, record the run, wake a worker, and return the job.
+
+        The same ``key``, an idempotency key, with the same plugin and parameters gives the same job.
+        Raises what ``Micro.run`` raises before a run, NoWorker, Conflict and StoreUnavailable.
+        """
+        plugin = self.micro.loaded.find(name)
+        plugin.contract.check(params)
+        self.require_worker()
+        new = new_job(plugin, params, context, self.queue_of(plugin), key, parent)
+        job, created = self.store.submit(new)
+        if created:
+            self._wake(job.id, job.queue)
+        return job
+
+    def queue_of(self, plugin: Plugin) -> str:
+        """Name the queue of the plugin's jobs."""
+        return plugin.description.queue or self.micro.settings.task_queues[0]
+
+    def wait(self, job: str, seconds: float) -> Job:
+        """Return the job when it has ended, or as it is after ``seconds``."""
+        deadline = time.monotonic() + seconds
+        pause = _FIRST_LOOK
+        while not self.store.state(job).finished and (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.2, _LAST_LOOK)
+        return self.store.get(job)
+
+    def result(self, job: str) -> Job:
+        """Return the job if it has ended; raise ResultNotReady otherwise."""
+        found = self.store.get(job)
+        if not found.state.finished:
+            raise ResultNotReady(f"Job {job} is {found.state}; its result is not ready yet.")
+        return found
+
+    def retry(self, job: str, context: RunContext) -> Job:
+        """Submit the run of an ended job again, as a new job that names the first as its parent."""
+        old = self.store.get(job)
+        if not old.state.finished:
+            raise Conflict(
+                f"Job {job} is {old.state}; only an ended one can be repeated.", "job-not-finished"
+            )
+        if old.has_secrets:
+            raise Conflict(
+                f"Job {job} had secret parameters, which are not kept; submit the run anew.",
+                "secrets-not-kept",
+            )
+        return self.submit(old.plugin, old.params or {}, context, parent=old.id)
+
+    def require_worker(self) -> None:
+        """Raise NoWorker where a broker is to tell workers, and none is configured."""
+        if self._wake == self._publish and not self.micro.settings.broker_url:
+            raise NoWorker(
+                "No worker is configured to run jobs;"
+                " start Micro with -C, or name the broker of its workers with -B."
+            )
+
+    @cached_property
+    def _celery(self) -> Any:
+        # Imported late: a service without jobs never needs Celery.
+        from micro.jobs.queue import make_celery
+
+        return make_celery(self.micro.settings)
+
+    def _publish(self, job: str, queue: str) -> None:
+        from micro.jobs.queue import publish
+
+        publish(self._celery, job, queue)
+
+
+def new_job(
+    plugin: Plugin,
+    params: Mapping[str, Any],
+    context: RunContext,
+    queue: str,
+    key: str | None = None,
+    parent: str | None = None,
+) -> NewJob:
+    """Describe the run of a plugin as a job; lost workers are forgiven beyond the plugin's own retries."""
+    shown = plugin.contract.mask(params)
+    return NewJob(
+        plugin=plugin.name,
+        params=params,
+        shown=None if shown == params else shown,
+        queue=queue,
+        attempts=DEFAULT_ATTEMPTS + plugin.description.retries,
+        timeout=plugin.description.timeout,
+        idempotency_key=key,
+        parent=parent,
+        transport=context.transport,
+        request_id=context.request_id,
+    )
+
+
+def outcome(job: Job) -> str:
+    """Return the JSON that an ended job's run gave; raise the error that it ended with."""
+    if job.state is State.SUCCEEDED:
+        return job.result or "{}"
+    raise RecordedError(job.error) if job.error else was_cancelled(job.id)
+
+
+def was_cancelled(job: str) -> RecordedError:
+    """Make the error of a job that was cancelled."""
+    return RecordedError({"error": f"Job {job} was cancelled", "code": "job-cancelled", "status": 409})
+
+
+def job_fields(job: Job) -> dict[str, Any]:
+    """Return the job as every transport shows it; times are ISO 8601, the result is left to its own place."""
+    return {
+        "id": job.id,
+        "plugin": job.plugin,
+        "state": job.state,
+        "progress": progress_fields(job),
+        "created": job.created.isoformat(),
+        "started": job.started and job.started.isoformat(),
+        "finished": job.finished and job.finished.isoformat(),
+        "attempt": job.attempt,
+        "attempts": job.attempts,
+        "cancel_requested": job.cancel_requested,
+        "params": job.params,
+        "error": job.error,
+        "queue": job.queue,
+        "transport": job.transport,
+        "worker": job.worker,
+        "request_id": job.request_id,
+        "parent": job.parent,
+        "generation": job.generation,
+    }
+
+
+def progress_fields(job: Job) -> dict[str, Any] | None:
+    """Return how far the run is, None if it has not told."""
+    progress = job.progress
+    if progress is None:
+        return None
+    return {"done": progress.done, "total": progress.total, "message": progress.message}

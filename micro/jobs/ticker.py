@@ -1,0 +1,61 @@
+"""Calls functions again and again from one thread, which lives as long as there are any to call."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+_LINGER_SECONDS = 10.0
+
+
+class Ticker:
+    """Calls each function that was added about every ``seconds``, until it is removed.
+
+    One thread for all, as starting one for each short run would cost more than the run. It lingers when
+    there is nothing left to call, since more is likely to come.
+    """
+
+    def __init__(self, seconds: float, linger: float = _LINGER_SECONDS) -> None:
+        self._seconds, self._linger = seconds, linger
+        self._calls: dict[Callable[[], object], None] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def add(self, call: Callable[[], object]) -> None:
+        """Begin to call the function; adding it twice is adding it once."""
+        with self._lock:
+            self._calls[call] = None
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="ticker", daemon=True)
+                self._thread.start()
+
+    def remove(self, call: Callable[[], object]) -> None:
+        """Call the function no more, but for a call that has begun."""
+        with self._lock:
+            self._calls.pop(call, None)
+
+    def _run(self) -> None:
+        needed = time.monotonic()
+        while True:
+            time.sleep(self._seconds)
+            with self._lock:
+                calls = [*self._calls]
+                if calls:
+                    needed = time.monotonic()
+                elif time.monotonic() - needed > self._linger:
+                    self._thread = None
+                    return
+            for call in calls:
+                _guarded(call)
+
+
+def _guarded(call: Callable[[], object]) -> None:
+    try:
+        call()
+    except Exception:
+        # The thread's outermost edge: what fails for one run must not stop the care for all others.
+        log.exception("A periodic call failed")

@@ -1,0 +1,168 @@
+"""What keeps the job table in order: the sweep, the clean-up, and who does them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, takewhile
+from time import time
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from micro.jobs import joblog
+from micro.jobs.database import Database, now
+from micro.jobs.models import State, Swept, first_id
+from micro.jobs.rows import AnyRow
+from micro.jobs.schema import jobs, leases
+
+# The wait before a job that still is queued is published once more doubles up to this.
+_LONGEST_WAIT = 900.0
+# Log lines deleted in one transaction; a job with more goes alone.
+MOST_LINES = 20_000
+
+_c = jobs.c
+_DUE = (
+    select(
+        _c.id, _c.queue, _c.state, _c.cancel_requested, _c.worker,
+        _c.attempt, _c.attempts, _c.lost, _c.told, _c.last_event,
+    )
+    .where(_c.due <= now())
+    .order_by(_c.due)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)  # fmt: skip
+_END = (
+    update(jobs)
+    .where(_c.id == bindparam("job"))
+    .values(
+        state=bindparam("b_state"),
+        error=bindparam("b_error"),
+        lost=bindparam("b_lost"),
+        finished=now(),
+        due=None,
+        params=func.coalesce(_c.shown, _c.params),
+        last_event=_c.last_event + 1,
+        state_event=_c.last_event + 1,
+    )
+)
+_TELL = update(jobs).where(_c.id == bindparam("job")).values(due=now() + bindparam("wait"), told=_c.told + 1)
+_REQUEUE = _TELL.values(
+    state=State.QUEUED,
+    told=1,
+    lost=_c.lost + 1,
+    last_event=_c.last_event + 2,
+    state_event=_c.last_event + 2,
+    log_lines=_c.log_lines + 1,
+)
+
+
+def sweep(database: Database, republish: float, limit: int) -> Swept:
+    """Look at up to ``limit`` jobs that are due, longest due first, in one transaction.
+
+    A queued job that nobody was told of, or whose time has come, is to be published; so is a
+    running one whose lease ran out, unless it has had all its attempts: then it fails. One
+    whose cancellation was asked for is cancelled. What this returns and is not published, as
+    the caller died, comes again after ``republish`` seconds.
+    """
+    with database.transaction() as connection:
+        due = connection.execute(_DUE, {"most": limit}).all()
+        cancelled = [row for row in due if row.cancel_requested]
+        spent = [row for row in due if not row.cancel_requested and row.attempt >= row.attempts]
+        rest = [row for row in due if not row.cancel_requested and row.attempt < row.attempts]
+        lost = [row for row in rest if row.state == State.RUNNING]
+        _execute(connection, _END, [_ended(row, State.CANCELLED, None) for row in cancelled])
+        _execute(connection, _END, [_ended(row, State.FAILED, _spent(row)) for row in spent])
+        _requeue(connection, lost, republish)
+        waiting = [row for row in rest if row.state == State.QUEUED]
+        _execute(connection, _TELL, [_told(row, republish) for row in waiting])
+    return Swept(tuple((row.id, row.queue) for row in rest), _ids(spent), _ids(cancelled))
+
+
+def mark_published(database: Database, ids: Sequence[str], patience: float) -> None:
+    """Keep sweeps from publishing these jobs for ``patience`` seconds, if they still are queued."""
+    query = (
+        update(jobs)
+        .where(_c.id.in_(ids), _c.state == State.QUEUED)
+        .values(due=now() + patience, told=_c.told + 1)
+    )
+    with database.connect() as connection:
+        connection.execute(query)
+
+
+def purge(database: Database, keep: float, limit: int) -> int:
+    """Delete up to ``limit`` jobs that finished more than ``keep`` seconds ago; return how many.
+
+    Fewer go at once when their logs are long. No index of its own: a job that finished before
+    a moment has an id from before it, so the oldest ids are walked.
+    """
+    oldest = (
+        select(_c.id, _c.log_lines)
+        .where(_c.id < first_id(time() - keep), _c.finished < now() - keep)
+        .order_by(_c.id)
+        .limit(limit)
+    )
+    with database.connect() as connection:
+        found = connection.execute(oldest).all()
+        lines = accumulate(min(row.log_lines, joblog.MAX_LINES) for row in found)
+        few_enough = sum(1 for _ in takewhile(lambda total: total <= MOST_LINES, lines))
+        ids = _ids(found[: max(1, few_enough)])
+        return connection.execute(delete(jobs).where(_c.id.in_(ids))).rowcount if ids else 0
+
+
+def lead(database: Database, task: str, owner: str, seconds: float) -> bool:
+    """Take or keep the lease on ``task`` in one statement; tell whether ``owner`` has it now."""
+    with database.connect() as connection:
+        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+        wanted = dialect.insert(leases).values(name=task, owner=owner, until=now() + seconds)
+        free = or_(leases.c.until <= now(), leases.c.owner == owner)
+        taken = wanted.on_conflict_do_update(
+            index_elements=[leases.c.name],
+            set_={"owner": wanted.excluded.owner, "until": wanted.excluded.until},
+            where=free,
+        ).returning(leases.c.owner)
+        return bool(connection.execute(taken).all())
+
+
+def resign(database: Database, task: str, owner: str) -> None:
+    """Give up the lease on ``task`` if ``owner`` has it."""
+    with database.connect() as connection:
+        connection.execute(delete(leases).where(leases.c.name == task, leases.c.owner == owner))
+
+
+def _requeue(connection: Connection, lost: Sequence[AnyRow], wait: float) -> None:
+    _execute(connection, _REQUEUE, [{"job": row.id, "wait": wait} for row in lost])
+    notes = [(row.id, row.last_event + 1, f"{_lost(row)}; the job is queued again.") for row in lost]
+    if notes:
+        joblog.warn(connection, notes)
+
+
+def _told(row: AnyRow, republish: float) -> dict[str, Any]:
+    return {"job": row.id, "wait": min(republish * 2 ** min(row.told, 20), _LONGEST_WAIT)}
+
+
+def _ended(row: AnyRow, state: State, error: str | None) -> dict[str, Any]:
+    lost = row.lost + (row.state == State.RUNNING)
+    return {"job": row.id, "b_state": state, "b_error": error, "b_lost": lost}
+
+
+def _spent(row: AnyRow) -> str:
+    lost = row.lost + (row.state == State.RUNNING)
+    times = f"The worker was lost {lost} {'time' if lost == 1 else 'times'} while it ran this job (last "
+    sentence = times if lost else f"This job had all its {row.attempts} attempts (last "
+    sentence += f"{row.worker} in attempt {row.attempt} of {row.attempts}); it is not tried again."
+    return json.dumps({"error": sentence, "code": "worker-lost", "status": 500})
+
+
+def _lost(row: AnyRow) -> str:
+    return f"Worker {row.worker} was lost in attempt {row.attempt} of {row.attempts}"
+
+
+def _execute(connection: Connection, statement: Any, values: list[dict[str, Any]]) -> None:
+    if values:
+        connection.execute(statement, values)
+
+
+def _ids(found: Iterable[AnyRow]) -> tuple[str, ...]:
+    return tuple(row.id for row in found)

@@ -1,0 +1,161 @@
+"""Watches one run from beside it: renews its lease, passes reports on, ends it when it must end."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol
+
+from micro.errors import StoreUnavailable, TimeLimit, error_fields
+from micro.jobs.models import Hold, Job, LogLine, Progress, Renewal, State
+from micro.jobs.ticker import Ticker
+
+log = logging.getLogger(__name__)
+
+_LONGEST_PAUSE = 1.0
+_MOST_LINES_WAITING = 5000
+
+
+class Record(Protocol):
+    """What a worker writes about a job that it holds; the job table does it."""
+
+    def renew(
+        self, hold: Hold, lease: float, progress: Progress | None = None, lines: Sequence[LogLine] = ()
+    ) -> Renewal: ...
+
+    def finish(
+        self, hold: Hold, state: State, result: str | None = None, error: Mapping[str, Any] | None = None
+    ) -> bool: ...
+
+    def release(self, hold: Hold, delay: float, reason: str) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How runs are watched: the ``lease`` and the ``grace`` before ``kill`` in seconds, and from where.
+
+    ``kill`` is given the job's id, and does not return where it can end the process.
+    """
+
+    lease: float
+    grace: float
+    kill: Callable[[str], None]
+    ticker: Ticker
+
+
+class Watch:
+    """The reporter of a job's run; a context manager around the run.
+
+    A run that was asked to stop, or is past its time limit, gets some grace to end by itself; then its end
+    is recorded and its process killed.
+    """
+
+    def __init__(self, record: Record, job: Job, terms: Terms) -> None:
+        self._record, self._job, self._terms = record, job, terms
+        self._lines: deque[LogLine] = deque(maxlen=_MOST_LINES_WAITING)
+        self._progress: Progress | None = None
+        self._stop_asked = threading.Event()
+        self._over = False
+        # Held by whoever writes for this run: the ticker's thread or, at the end, the run's own.
+        self._writing = threading.Lock()
+        now = time.monotonic()
+        self._pause = min(_LONGEST_PAUSE, terms.lease / 3)
+        self._due = now + self._pause
+        self._deadline = now + job.timeout if job.timeout else math.inf
+        self._kill_at = self._deadline + terms.grace
+
+    def progress(self, done: float, total: float | None, message: str) -> None:
+        """Keep the newest report; it goes to the store within a second."""
+        # What is no number, or endless, can be told to nobody.
+        if math.isfinite(done):
+            known = float(total) if total is not None and math.isfinite(total) else None
+            self._progress = Progress(float(done), known, str(message))
+
+    def log(self, level: str, text: str) -> None:
+        """Keep the line; it goes to the store within a second."""
+        self._lines.append(LogLine(level, text, time.time()))
+
+    def cancelled(self) -> bool:
+        """Tell whether the run is to stop."""
+        return self._stop_asked.is_set()
+
+    def is_out_of_time(self) -> bool:
+        """Tell whether the run is past its time limit."""
+        return time.monotonic() >= self._deadline
+
+    def __enter__(self) -> Watch:
+        self._terms.ticker.add(self._tick)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._terms.ticker.remove(self._tick)
+        with self._writing:
+            self._over = True
+            if self._progress or self._lines:
+                self._report()
+
+    def _tick(self) -> None:
+        if time.monotonic() < self._due:
+            return
+        with self._writing:
+            if self._over:
+                return
+            self._report()
+            self._due = time.monotonic() + self._pause
+            if time.monotonic() >= self._kill_at:
+                self._over = True
+                self._end()
+
+    def _report(self) -> None:
+        progress, self._progress = self._progress, None
+        lines = [self._lines.popleft() for _ in range(len(self._lines))]
+        try:
+            renewal = self._record.renew(self._job.hold, self._terms.lease, progress, lines)
+        except StoreUnavailable as err:
+            log.warning("Job %s goes on, but the job table does not answer: %s", self._job.id, err.message)
+            self._lines.extendleft(reversed(lines))
+            self._progress = self._progress or progress
+            return
+        if renewal.cancel_requested or not renewal.kept:
+            self._ask_to_stop()
+
+    def _ask_to_stop(self) -> None:
+        if not self._stop_asked.is_set():
+            self._stop_asked.set()
+            self._kill_at = time.monotonic() + self._terms.grace
+
+    def _end(self) -> None:
+        """Record the end that the run did not come to by itself, and end its process."""
+        try:
+            if self._stop_asked.is_set():
+                self._record.finish(self._job.hold, State.CANCELLED)
+            else:
+                self._record.finish(self._job.hold, State.FAILED, error=time_limit_fields(self._job))
+        except StoreUnavailable as err:
+            log.error(
+                "Job %s: its end is not recorded, the job table does not answer: %s",
+                self._job.id,
+                err.message,
+            )
+        self._terms.kill(self._job.id)
+
+
+def time_limit_fields(job: Job) -> Mapping[str, Any]:
+    """Return the error of a job that ran out of time."""
+    error = time_limit(job)
+    return {**error_fields(error), "status": error.status}
+
+
+def time_limit(job: Job) -> TimeLimit:
+    """Make the error of a job that ran out of time."""
+    return TimeLimit(
+        f"The run took longer than the {job.timeout:g} seconds that plugin {job.plugin!r} allows"
+    )

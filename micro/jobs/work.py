@@ -1,0 +1,199 @@
+"""Runs jobs in a worker: claims one, runs it under watch, records what came of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any
+
+from billiard import process
+from celery.exceptions import Ignore
+
+from micro.errors import MicroError, PluginFailed, PluginNotFound, StoreUnavailable, error_fields
+from micro.jobs.ledger import LateRecord, Ledger
+from micro.jobs.models import Job, State
+from micro.jobs.patience import PATIENCE, persist
+from micro.jobs.service import new_job, outcome, was_cancelled
+from micro.jobs.store import JobStore
+from micro.jobs.ticker import Ticker
+from micro.jobs.watch import Record, Terms, Watch, time_limit
+from micro.plugin.context import RunContext
+from micro.plugin.hookspecs import hookimpl
+from micro.service import Micro
+
+log = logging.getLogger(__name__)
+
+# Seconds: between attempts; between looks at a job that another worker may hold; between those of the ticker.
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
+_LOOK_AGAIN = 0.5
+_TICK = 0.2
+# Longer than a blip. After that the job is left to a sweep, and this process to runs that need no table.
+_CLAIM_PATIENCE = 5.0
+
+
+class JobWorker:
+    """Runs the jobs that this process is woken for, and the messages of Celery clients as jobs."""
+
+    def __init__(self, micro: Micro, store: JobStore) -> None:
+        self._micro, self._store = micro, store
+        self._owner = f"{socket.gethostname()}/{os.getpid()}"
+        self._lease = float(micro.settings.job_lease)
+        ticker = Ticker(_TICK)
+        self._ledger = Ledger(store.database, ticker)
+        self._terms = Terms(self._lease, float(micro.settings.cancel_grace), _kill_pool_child, ticker)
+        micro.loaded.hooks.register(self)
+
+    @hookimpl
+    def micro_stop(self) -> None:
+        """Write what is not on record yet, as the process ends."""
+        self._ledger.close()
+
+    def run_job(self, job_id: str) -> None:
+        """Run the job, unless another copy of the message did, or it has ended."""
+        # What fails has been recorded, or cannot be.
+        with suppress(MicroError):
+            job = self._claim(job_id, _CLAIM_PATIENCE)
+            if job:
+                self._attempt(job, job.params or {}, self._store)
+
+    def run_message(
+        self, task_id: str, name: str, params: Mapping[str, Any], *, redelivered: bool = False
+    ) -> str:
+        """Run what a Celery client asked for, on record as a job, and return its JSON.
+
+        The task's id is the job's idempotency key: a message that is delivered again gives what is
+        on record, or takes the run over once its worker counts as lost. Where the job table does
+        not answer, the run goes unrecorded. Raises what ``Micro.run`` raises, and Ignore where the run
+        that the message was first delivered for goes on, and will answer.
+        """
+        plugin = self._micro.loaded.find(name)
+        plugin.contract.check(params)
+        queue = plugin.description.queue or self._micro.settings.task_queues[0]
+        context = RunContext("celery", task_id)
+        new = new_job(plugin, params, context, queue, key=f"celery:{task_id}")
+        if not redelivered:
+            late = LateRecord(self._store, self._ledger, new, self._owner)
+            return self._attempt(late.job, params, late) or self._go_on(late.job.id, params)
+        try:
+            job, created = self._store.submit(new, self._owner, self._lease)
+        except StoreUnavailable as err:
+            log.warning("Task %s runs unrecorded: %s", task_id, err.message)
+            return self._micro.run(name, params, context)
+        if created:
+            return self._attempt(job, params, self._store) or self._go_on(job.id, params)
+        return self._go_on(job.id, params, leave_at=time.monotonic() + self._lease + _LOOK_AGAIN)
+
+    def _go_on(self, job_id: str, params: Mapping[str, Any], leave_at: float | None = None) -> str:
+        """Return what came of the job, running it whenever nobody else does.
+
+        From ``leave_at`` on it is left alone if its first attempt goes on: that one answers the client.
+        """
+        while True:
+            job = self._claim(job_id)
+            if job:
+                end = self._attempt(job, params, self._store)
+                if end is not None:
+                    return end
+            found = persist(lambda: self._store.get(job_id), f"look at job {job_id}")
+            if found.state.finished:
+                return outcome(found)
+            goes_on = found.state is State.RUNNING and found.attempt == 1
+            if goes_on and leave_at and time.monotonic() > leave_at:
+                raise Ignore
+            time.sleep(_LOOK_AGAIN)
+
+    def _claim(self, job_id: str, patience: float = PATIENCE) -> Job | None:
+        what = f"claim of job {job_id}"
+        return persist(lambda: self._store.claim(job_id, self._owner, self._lease), what, patience)
+
+    def _attempt(self, job: Job, params: Mapping[str, Any], record: Record) -> str | None:
+        """Run the claimed job and record what came of it; return its JSON or raise its error.
+
+        None when it is queued for another attempt.
+        """
+        with Watch(record, job, self._terms) as watch:
+            context = RunContext(
+                job.transport or "celery", job.request_id or job.id, watch, job.id, job.attempt
+            )
+            end: str | MicroError
+            try:
+                with _time_limit(job):
+                    end = self._micro.run(job.plugin, params, context)
+            except MicroError as err:
+                # A plugin may have caught the interruption, and raised what it made of it.
+                end = time_limit(job) if isinstance(err, PluginFailed) and watch.is_out_of_time() else err
+        # Only now: a job that has ended takes none of the reports that the watch passes on at its end.
+        return self._conclude(job, end, record, stopped=watch.cancelled())
+
+    def _conclude(self, job: Job, end: str | MicroError, record: Record, *, stopped: bool) -> str | None:
+        """Record the end of an attempt; one that was asked to stop is cancelled, whatever it came to."""
+        if stopped:
+            _finish(record, job, State.CANCELLED)
+            raise was_cancelled(job.id)
+        if isinstance(end, str):
+            _finish(record, job, State.SUCCEEDED, result=end)
+            return end
+        if self._try_again(job, end, record):
+            return None
+        _finish(record, job, State.FAILED, error={**error_fields(end), "status": end.status})
+        raise end
+
+    def _try_again(self, job: Job, error: MicroError, record: Record) -> bool:
+        """Queue the job again if its plugin lists what it raised, and has retries left."""
+        if isinstance(error, PluginNotFound) or job.attempt >= job.attempts:
+            return False
+        description = self._micro.loaded.find(job.plugin).description
+        raised = error.__cause__ if isinstance(error, PluginFailed) else error
+        retries = job.attempt - job.lost
+        if retries > description.retries or not isinstance(raised, description.retry_on):
+            return False
+        pause = min(_FIRST_PAUSE * 2 ** (retries - 1), _LONGEST_PAUSE) * random.uniform(0.5, 1.5)
+        reason = f"Attempt {job.attempt} failed: {error.message}; the next one is in {pause:.1f} seconds"
+        return persist(lambda: record.release(job.hold, pause, reason), f"retry of job {job.id}")
+
+
+def _finish(
+    record: Record,
+    job: Job,
+    state: State,
+    result: str | None = None,
+    error: Mapping[str, Any] | None = None,
+) -> None:
+    kept = persist(lambda: record.finish(job.hold, state, result, error), f"end of job {job.id}")
+    if not kept:
+        log.warning("Job %s has %s, but another attempt had taken it over", job.id, state)
+
+
+@contextmanager
+def _time_limit(job: Job) -> Iterator[None]:
+    """Raise TimeLimit in the run when its time is over; only a main thread can be interrupted."""
+    if not job.timeout or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise time_limit(job)
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, job.timeout)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _kill_pool_child(job_id: str) -> None:
+    """End this process if it is a pool's child; the pool starts another."""
+    if process.current_process()._daemonic:
+        log.warning("Job %s did not stop when it was asked to; its process is killed", job_id)
+        os.kill(os.getpid(), signal.SIGKILL)
+    log.error("Job %s did not stop when it was asked to, and its pool has no processes to kill", job_id)
