@@ -15,7 +15,8 @@ from micro.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_FAILED = "Plugin %r failed in request %s"
+# Whose frames lie between the caller and the plugin.
+_BETWEEN = {"micro", "pluggy", "asyncio"}
 
 
 class Micro:
@@ -73,13 +74,13 @@ class Micro:
             self._lifecycle.prepare(plugin)
             result = self.loaded.hooks.hook.micro_run(plugin=plugin, params=arguments, context=context)
             return plugin.contract.encode(result)
-        except (BadResult, PluginFailed):
-            log.exception(_FAILED, plugin.name, context.request_id)
+        except (BadResult, PluginFailed) as err:
+            _log_failure(plugin, context, err)
             raise
         except MicroError:
             raise
         except (Exception, SystemExit) as err:
-            log.exception(_FAILED, plugin.name, context.request_id)
+            _log_failure(plugin, context, err)
             raise PluginFailed(
                 f"Plugin {plugin.name!r} failed; the log has the cause under request {context.request_id}"
             ) from err
@@ -91,3 +92,14 @@ class Micro:
     def stop(self) -> None:
         """Let the plugins release what this process took; a process that ran nothing does nothing."""
         self._lifecycle.stop(self)
+
+
+def _log_failure(plugin: Plugin, context: RunContext, err: BaseException) -> None:
+    """Log what ended a run, with the traceback from the plugin's first frame on."""
+    frames = err.__traceback__
+    while frames and frames.tb_frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
+        frames = frames.tb_next
+    # Without a frame of the plugin it is either a result that is none, or Micro's own fault.
+    trace = frames if frames or isinstance(err, MicroError) else err.__traceback__
+    exc_info = (type(err), err, trace)
+    log.error("Plugin %r failed in request %s", plugin.name, context.request_id, exc_info=exc_info)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from email.utils import getaddresses
 from itertools import chain
 
-from importlib_metadata import Distribution, EntryPoint
+from importlib_metadata import Distribution, EntryPoint, PackageMetadata
 
 from micro.errors import PluginLoadError, one_line
 from micro.plugin.names import as_asked
@@ -73,7 +73,7 @@ def _packages(distribution: Distribution) -> list[Package]:
     metadata = distribution.metadata
     people = getaddresses([metadata.get("Author-Email") or ""])
     told = {
-        "distribution": str(metadata.get("Name") or "without a name"),
+        "distribution": _name(metadata),
         "version": metadata.get("Version"),
         "author": metadata.get("Author") or _joined(name for name, _ in people),
         "author_email": _joined(address for _, address in people),
@@ -81,6 +81,13 @@ def _packages(distribution: Distribution) -> list[Package]:
         "url": metadata.get("Home-Page") or _first_url(metadata.get_all("Project-URL") or []),
     }
     return [Package(name, entry_point, **told) for name, entry_point in found.items()]
+
+
+def _name(metadata: PackageMetadata) -> str:
+    name = metadata.get("Name")
+    if not name:
+        raise ValueError("it has no metadata that tell its name")
+    return name
 
 
 def _joined(parts: Iterable[str]) -> str | None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import inspect
 import logging
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence, Sized
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from micro.errors import one_line
 
 if TYPE_CHECKING:
     from micro.plugin.context import RunContext
 
 Item = TypeVar("Item")
+Value = TypeVar("Value")
 
 
 class _Cancelled:
@@ -76,11 +80,22 @@ class RunLog(logging.LoggerAdapter[logging.Logger]):
         kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1
         super().log(level, msg, *args, **kwargs)
         if self._context and level >= logging.INFO:
-            text = str(msg) % args if args else str(msg)
-            self._context.reporter.log(logging.getLevelName(level), text)
+            self._context.reporter.log(logging.getLevelName(level), _text(msg, args, kwargs.get("exc_info")))
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         return msg, kwargs
+
+
+def _text(msg: object, args: tuple[object, ...], exc_info: object) -> str:
+    """Return the line as a log would have it, with the exception that it is about."""
+    record = logging.LogRecord("", logging.INFO, "", 0, msg, args, None)
+    try:
+        text = record.getMessage()
+    except Exception:
+        # The author's mistake, which no other logger lets a program end for.
+        text = f"{msg} {args}"
+    error = exc_info if isinstance(exc_info, BaseException) else exc_info and sys.exception()
+    return f"{text} ({one_line(error)})" if isinstance(error, BaseException) else text
 
 
 class PluginDescription:
@@ -121,13 +136,25 @@ class PluginDescription:
         self.long_description = long_description
         self.plugin_help = plugin_help
         self.examples = tuple(examples)
-        self.timeout = timeout
-        self.retries = retries
-        self.retry_on = tuple(retry_on)
+        self.timeout = _checked("timeout", timeout, timeout is None or timeout > 0, "seconds above 0")
+        self.retries = _checked("retries", retries, retries >= 0, "0 or more")
+        self.retry_on = tuple(_exception_class(each) for each in retry_on)
         self.queue = queue
 
     def __repr__(self) -> str:
         return f"<PluginDescription {self.name!r}>"
+
+
+def _checked(name: str, value: Value, fits: bool, expected: str) -> Value:
+    if not fits:
+        raise ValueError(f"PluginDescription: expected {name} to be {expected}, found {value!r}")
+    return value
+
+
+def _exception_class(value: object) -> type[Exception]:
+    if inspect.isclass(value) and issubclass(value, Exception):
+        return value
+    raise TypeError(f"PluginDescription: expected retry_on to list exception classes, found {value!r}")
 
 
 def is_plugin_class(value: object) -> bool:

@@ -23,6 +23,13 @@ _CORE_CONFIG: Final = core_schema.CoreConfig(
     allow_inf_nan=False, val_json_bytes="base64", hide_input_in_errors=True
 )
 
+# Either alphabet, padded or not, and no bits set that belong to no byte.
+BASE64: Final = "|".join(
+    f"^([{each}]{{4}})*([{each}][AQgw](==?)?|[{each}]{{2}}[AEIMQUYcgkosw048]=?)?$"
+    for each in ("A-Za-z0-9+/", "A-Za-z0-9_-")
+)
+DECIMAL: Final = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,9})?$"
+
 _SEQUENCES = ("list", "set", "frozenset", "tuple")
 # What these keys of a core schema hold are values of the author's, no schemas.
 _NO_SCHEMAS = frozenset({"default", "metadata", "expected", "members", "config", "serialization"})
@@ -41,6 +48,35 @@ class Generator(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
+    def bytes_schema(self, schema: core_schema.BytesSchema) -> JsonSchemaValue:
+        told = super().bytes_schema(schema)
+        if told["format"] == "binary":
+            return told
+        # Bounds of the length would be of the bytes, not of the text.
+        return {"type": "string", "format": "base64url", "pattern": BASE64}
+
+    def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
+        told = super().decimal_schema(schema)
+        for each in told.get("anyOf", [told]):
+            if each["type"] == "string":
+                each["pattern"] = DECIMAL
+        return told
+
+    def set_schema(self, schema: core_schema.SetSchema) -> JsonSchemaValue:
+        return _with_duplicates(super().set_schema(schema))
+
+    def frozenset_schema(self, schema: core_schema.FrozenSetSchema) -> JsonSchemaValue:
+        return _with_duplicates(super().frozenset_schema(schema))
+
+    def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> JsonSchemaValue:
+        told = super().tagged_union_schema(schema)
+        # What tells the members apart is needed even where it has a default.
+        if name := told.get("discriminator", {}).get("propertyName"):
+            told["oneOf"] = [
+                {**each, "required": [name]} if "$ref" in each else each for each in told["oneOf"]
+            ]
+        return told
+
     def json_or_python_schema(self, schema: core_schema.JsonOrPythonSchema) -> JsonSchemaValue:
         told = super().json_or_python_schema(schema)
         # pydantic marks SecretStr as writeOnly, but not Secret[...]: its serializer tells it.
@@ -55,6 +91,11 @@ class _Shape(Generator):
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
         # Read from a number or a string, written as a string: no difference that matters.
         return {"type": "string"}
+
+
+def _with_duplicates(schema: JsonSchemaValue) -> JsonSchemaValue:
+    """Allow what a set takes: an item that comes twice counts once."""
+    return {key: value for key, value in schema.items() if key != "uniqueItems"}
 
 
 def object_adapter(fields: Mapping[str, Any]) -> TypeAdapter[dict[str, Any]]:

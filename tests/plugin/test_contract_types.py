@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl, Json, SecretBytes, S
 from micro.errors import InvalidParameters
 from micro.plugin.contract import Contract, build_contract
 from micro.plugin.pluginbase import PluginBase
+from micro.plugin.schemas import BASE64
 
 
 class Color(Enum):
@@ -262,7 +263,7 @@ def test_a_wrong_parameter_is_refused_with_what_was_expected_and_found(
         (datetime, {"type": "string", "format": "date-time"}),
         (timedelta, {"type": "string", "format": "duration"}),
         (UUID, {"type": "string", "format": "uuid"}),
-        (bytes, {"type": "string", "format": "base64url"}),
+        (bytes, {"type": "string", "format": "base64url", "pattern": BASE64}),
         (SecretStr, {"type": "string", "format": "password", "writeOnly": True}),
         (int | None, {"anyOf": [{"type": "integer"}, {"type": "null"}]}),
         (Literal["a", "b"], {"type": "string", "enum": ["a", "b"]}),

@@ -152,7 +152,7 @@ def test_a_broken_entry_point_does_not_take_its_siblings_along(install):
         ("tea_package:missing", "AttributeError: module 'tea_package' has no attribute 'missing'"),
         ("tea_package:Tea", "expected a module-level `plugin = PluginDescription(...)`, or hooks"),
         ("tea_package:nothing", "expected a module-level `plugin = PluginDescription(...)`, or hooks"),
-        ("not a module", "ValueError"),
+        ("not a module", "entry point 'not a module': "),
         ("exits", "SystemExit: 3"),
         ("no_class:plugin", "expected the module to define one PluginBase subclass with run(), found none"),
     ],
@@ -213,10 +213,11 @@ def test_an_unreadable_distribution_is_warned_of_and_hides_no_other(install, cap
     assert line.startswith(f"An installed package cannot be read ({info}): ")
 
 
-def test_a_distribution_without_metadata_is_passed_over(install):
+def test_a_distribution_without_metadata_is_unreadable_too(install, caplog):
     info = install({"tea_package": TEA}, "tea = tea_package")
     (info / "METADATA").unlink()
     assert list(load()) == []
+    assert "An installed package cannot be read" in caplog.text
 
 
 @pytest.mark.parametrize("lists", [{"disable_plugins": ("tea",)}, {"load_plugins": ("other",)}])

@@ -1,0 +1,5 @@
+"""python -m micro"""
+
+from micro.cli import main
+
+main()

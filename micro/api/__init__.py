@@ -1,0 +1,1 @@
+"""How plugins are called: over REST and over Celery."""

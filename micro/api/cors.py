@@ -1,0 +1,57 @@
+"""Lets pages of other origins call REST, as ``gunicorn.cors`` of the file says to Flask-CORS."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any
+
+from flask import Flask
+from flask_cors import CORS
+from flask_cors.core import CONFIG_OPTIONS
+
+from micro.errors import ConfigError
+
+_OPTIONS = frozenset(name.removeprefix("CORS_").lower() for name in CONFIG_OPTIONS)
+_TEXTS = frozenset({"origins", "methods", "allow_headers", "expose_headers"})
+_WHOLE = frozenset({"resources", "max_age"})
+
+
+def allow_origins(app: Flask, options: object) -> None:
+    """Set up Flask-CORS; None sets up nothing.
+
+    Raises ConfigError for what Flask-CORS would pass over: a misspelt ``origins`` would allow all.
+    """
+    if options is None:
+        return
+    settings = _checked("gunicorn.cors", options)
+    resources = settings.get("resources")
+    if isinstance(resources, dict):
+        for pattern, of_resource in resources.items():
+            _checked(f"gunicorn.cors.resources.{pattern}", of_resource)
+    try:
+        CORS(app, **settings)
+    except (TypeError, ValueError) as err:
+        raise ConfigError(f"Setting 'gunicorn.cors' does not suit Flask-CORS: {err}.") from err
+
+
+def _checked(setting: str, options: object) -> dict[str, Any]:
+    if not isinstance(options, dict):
+        raise _error(setting, "an object of Flask-CORS options", options)
+    for name, value in options.items():
+        if name not in _OPTIONS:
+            close = get_close_matches(name, _OPTIONS, n=1)
+            hint = (
+                f"did you mean {close[0]!r}?" if close else f"expected one of: {', '.join(sorted(_OPTIONS))}."
+            )
+            raise ConfigError(f"Unknown setting '{setting}.{name}'; {hint}")
+        if name in _TEXTS:
+            texts = value if isinstance(value, list) else [value]
+            if not all(isinstance(text, str) for text in texts):
+                raise _error(f"{setting}.{name}", "a string or a list of strings", value)
+        elif name not in _WHOLE and not isinstance(value, bool):
+            raise _error(f"{setting}.{name}", "true or false", value)
+    return options
+
+
+def _error(setting: str, expected: str, found: object) -> ConfigError:
+    return ConfigError(f"Setting '{setting}': expected {expected}, found {found!r}.")

@@ -1,0 +1,54 @@
+"""Requests, the Celery client of the four operations."""
+
+from __future__ import annotations
+
+from celery import Celery, Task
+
+OPERATIONS = ("plugins", "info", "help", "run")
+
+
+class Requests:
+    """Sends the four operations to the workers of one queue.
+
+    ``Requests(broker, queue).run.delay("Example Plugin", name="Micro").wait()`` returns the JSON text
+    of the result; ``plugins``, ``info`` and ``help`` work alike. A broker that does not answer raises
+    ``kombu.exceptions.OperationalError``.
+    """
+
+    def __init__(self, broker: str, queue: str) -> None:
+        app = Celery("Micro", broker=broker, backend="rpc://", set_as_current=False)
+        app.conf.update(
+            accept_content=["json"],
+            task_serializer="json",
+            result_serializer="json",
+            task_default_queue=queue,
+            task_routes={"Micro.*": {"queue": queue}},
+            broker_connection_retry_on_startup=True,
+        )
+        for operation in OPERATIONS:
+            _declare(app, operation)
+        self._take_tasks(app)
+
+    @classmethod
+    def of(cls, app: Celery) -> Requests:
+        """Make the client of an application that has the tasks, as ``create_celery`` makes it."""
+        requests = cls.__new__(cls)
+        requests._take_tasks(app)
+        return requests
+
+    def _take_tasks(self, app: Celery) -> None:
+        self.plugins: Task = app.tasks["Micro.plugins"]
+        self.info: Task = app.tasks["Micro.info"]
+        self.help: Task = app.tasks["Micro.help"]
+        self.run: Task = app.tasks["Micro.run"]
+
+
+def _declare(app: Celery, operation: str) -> None:
+    """Declare the task by its name only; the worker has the code."""
+
+    def remote(*args: object, **kwargs: object) -> None:
+        raise NotImplementedError(f"Micro.{operation} runs in a Micro worker; call it with .delay()")
+
+    # typing=False: the worker, which knows the plugin, checks the parameters.
+    # Not shared, or a worker's application in this process would take it for its own.
+    app.task(remote, name=f"Micro.{operation}", typing=False, shared=False)

@@ -1,0 +1,123 @@
+"""OpenAPI 3.1 of the REST service, made from the plugins' contracts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterable, Mapping
+from itertools import chain, count
+from typing import Any
+from urllib.parse import quote
+
+from micro import __version__
+from micro.api import openapi_fixed as fixed
+from micro.errors import PluginNotFound
+from micro.plugin.examples import usable_examples
+from micro.plugin.manager import Plugin, Plugins
+from micro.service import Micro
+
+
+def build_openapi(micro: Micro) -> dict[str, Any]:
+    """Return the document: the fixed routes, and one operation for each plugin with its own schemas."""
+    schemas: dict[str, Any] = dict(fixed.SCHEMAS)
+    paths: dict[str, Any] = dict(fixed.PATHS)
+    for key, plugin in _keys(micro.loaded).items():
+        path = f"/run/{quote(address(plugin, micro.loaded), safe='')}"
+        paths[path] = {"post": _operation(plugin, key, schemas)}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Micro",
+            "version": __version__,
+            "description": "Python plugins as services.",
+        },
+        # Relative to this document, which a proxy may have put below a prefix.
+        "servers": [{"url": ".", "description": "this service"}],
+        "tags": [{"name": "plugins"}, {"name": "service"}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": {"Problem": fixed.PROBLEM_RESPONSE},
+            "headers": {"X-Request-ID": fixed.REQUEST_ID},
+        },
+    }
+
+
+def address(plugin: Plugin, plugins: Plugins) -> str:
+    """Return the name that calls this plugin: its URL form, unless that may be another's too."""
+    try:
+        return plugin.slug if plugins.find(plugin.slug) is plugin else plugin.name
+    except PluginNotFound:
+        return plugin.name
+
+
+def _keys(plugins: Iterable[Plugin]) -> dict[str, Plugin]:
+    """Give each plugin a name of its own of the characters that are safe in identifiers."""
+    keys: dict[str, Plugin] = {}
+    for plugin in plugins:
+        keys[_free_name(_safe(plugin.slug) or "plugin", keys)] = plugin
+    return keys
+
+
+def _operation(plugin: Plugin, key: str, schemas: dict[str, Any]) -> dict[str, Any]:
+    contract = plugin.contract
+    parameters = _hoist(contract.parameters, f"{key}.params", schemas)
+    result = _hoist(contract.returns or {"type": "object"}, f"{key}.result", schemas)
+    text = (contract.description, plugin.description.long_description, plugin.description.plugin_help)
+    return {
+        "operationId": f"run-{key}",
+        "tags": ["plugins"],
+        "summary": str(plugin.summary or contract.summary or f"Run {plugin.name}"),
+        "description": "\n\n".join(str(each) for each in text if each),
+        "requestBody": {
+            "required": bool(parameters.get("required")),
+            "content": {"application/json": {"schema": parameters, **_examples(plugin, "params")}},
+        },
+        "responses": {
+            "200": fixed.answer(result, "The result.", **_examples(plugin, "result")),
+            **fixed.problems(400, 413, 415, 422, 500),
+        },
+    }
+
+
+def _examples(plugin: Plugin, part: str) -> dict[str, Any]:
+    examples = {
+        f"example-{each.number}": {"value": each.as_dict()[part]}
+        for each in usable_examples(plugin.description)
+        if part in each.as_dict()
+    }
+    return {"examples": examples} if examples else {}
+
+
+def _hoist(schema: dict[str, Any], prefix: str, schemas: dict[str, Any]) -> dict[str, Any]:
+    """Move the schema's own definitions to the components, under names that only this plugin has."""
+    definitions = schema.get("$defs", {})
+    targets: dict[str, str] = {}
+    for name in definitions:
+        free = _free_name(f"{prefix}.{_safe(name)}", schemas)
+        targets[f"#/$defs/{name}"] = f"#/components/schemas/{free}"
+        schemas[free] = {}
+    for name, definition in definitions.items():
+        schemas[targets[f"#/$defs/{name}"].rpartition("/")[2]] = _retarget(definition, targets)
+    moved: dict[str, Any] = _retarget(schema, targets)
+    moved.pop("$defs", None)
+    return moved
+
+
+def _retarget(value: Any, targets: Mapping[str, str]) -> Any:
+    """Let every reference into ``$defs`` point to the components."""
+    if isinstance(value, str):
+        return targets.get(value, value)
+    if isinstance(value, list):
+        return [_retarget(each, targets) for each in value]
+    if isinstance(value, dict):
+        return {key: _retarget(each, targets) for key, each in value.items()}
+    return value
+
+
+def _safe(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("_")
+
+
+def _free_name(name: str, taken: Container[str]) -> str:
+    numbered = (f"{name}-{number}" for number in count(2))
+    return next(each for each in chain([name], numbered) if each not in taken)

@@ -1,0 +1,70 @@
+"""The one error body of every REST path: RFC 9457 problem details, and ``error`` for clients of 3.x."""
+
+from __future__ import annotations
+
+import json
+import logging
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from micro.errors import MicroError, error_fields
+
+log = logging.getLogger(__name__)
+MEDIA_TYPE = "application/problem+json"
+_HINTS = {
+    404: "No such path: {path}; GET /plugins lists the plugins, POST /run/<name> runs one",
+    405: "Method {method} is not allowed for {path}",
+    413: "The body is larger than the limit of {limit} bytes",
+}
+
+
+def register_error_handlers(app: Flask) -> None:
+    """Answer every error of the application with a problem body."""
+    app.register_error_handler(MicroError, _of_micro)
+    app.register_error_handler(HTTPException, _of_http)
+    app.register_error_handler(Exception, _of_bug)
+
+
+def problem(status: int, fields: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+    """Build the response: ``fields`` has at least ``error``, the sentence, and ``code``."""
+    body = {
+        "type": "about:blank",
+        "title": _title(status),
+        "status": status,
+        "detail": fields["error"],
+        "instance": quote(request.path),
+        **fields,
+        "request_id": g.get("request_id"),
+    }
+    return Response(json.dumps(body), status, headers, mimetype=MEDIA_TYPE)
+
+
+def _title(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
+
+
+def _of_micro(error: MicroError) -> Response:
+    return problem(error.status, error_fields(error))
+
+
+def _of_http(error: HTTPException) -> Response:
+    status = error.code or MicroError.status
+    sentence = error.description or error.name
+    if status in _HINTS and sentence == type(error).description:
+        limit = request.max_content_length
+        sentence = _HINTS[status].format(path=request.path, method=request.method, limit=limit)
+    headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
+    return problem(status, {"error": sentence, "code": error.name.lower().replace(" ", "-")}, headers)
+
+
+def _of_bug(error: Exception) -> Response:
+    log.error("Request %s to %s failed", g.get("request_id"), request.path, exc_info=error)
+    sentence = f"Internal error; the log has the cause under request {g.get('request_id')}"
+    return problem(500, {"error": sentence, "code": MicroError.code})

@@ -1,0 +1,118 @@
+"""REST: the Flask blueprint of the four operations, and the application for any WSGI server."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from flask import Blueprint, Flask, Response, g, request
+from werkzeug.exceptions import LengthRequired, RequestEntityTooLarge, UnsupportedMediaType
+
+from micro.api.cors import allow_origins
+from micro.api.openapi import build_openapi
+from micro.api.problem import register_error_handlers
+from micro.plugin.context import RunContext
+from micro.plugin.decoding import parse_parameters
+from micro.service import Micro
+from micro.settings import Settings, load_settings
+
+# Built-in features are plugins of the same hooks; they stand above this module, so they are only named here.
+FEATURES = ("micro.jobs.rest", "micro.web.docs")
+_REQUEST_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
+
+
+def create_app(settings: Settings | None = None, *, micro: Micro | None = None) -> Flask:
+    """Make the WSGI application.
+
+    Without settings they are read from the ``MICRO_*`` variables and the file these name;
+    ``micro`` is an already built service to use instead of loading the plugins again.
+    """
+    micro = micro or Micro(settings or load_settings())
+    app = Flask("micro", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = micro.settings.max_body_size
+    app.before_request(_identify)
+    app.after_request(_tell_identity)
+    register_error_handlers(app)
+    app.register_blueprint(create_blueprint(micro))
+    allow_origins(app, micro.settings.gunicorn_options.get("cors"))
+    app.extensions["micro"] = micro
+    for name in FEATURES:
+        micro.loaded.add_feature(import_module(name))
+    micro.loaded.call_guarded("micro_app", app=app)
+    return app
+
+
+def create_blueprint(micro: Micro) -> Blueprint:
+    """Make the blueprint with GET /plugins, /info/<name>, /help/<name> and POST /run/<name>."""
+    blueprint = Blueprint("micro", __name__)
+    openapi = cache(lambda: json.dumps(build_openapi(micro)))
+
+    @blueprint.get("/plugins")
+    def plugins() -> Response:
+        return _json(micro.plugins())
+
+    @blueprint.get("/info/<path:name>")
+    def info(name: str) -> Response:
+        return _json(micro.info(name))
+
+    @blueprint.get("/help/<path:name>")
+    def help(name: str) -> Response:
+        return _json(micro.help(name))
+
+    @blueprint.post("/run/<path:name>")
+    def run(name: str) -> Response:
+        result = micro.run(name, read_parameters(), request_context())
+        return Response(result, mimetype="application/json")
+
+    @blueprint.get("/openapi.json")
+    def openapi_document() -> Response:
+        response = Response(openapi(), mimetype="application/json")
+        response.add_etag()
+        response.make_conditional(request)
+        return response
+
+    return blueprint
+
+
+def request_context() -> RunContext:
+    """Return what the run of the current request is told."""
+    return RunContext("rest", g.request_id)
+
+
+def read_parameters() -> dict[str, Any]:
+    """Return the parameters in the body of the current request; raise BadRequest, or the right HTTP error."""
+    body = _body()
+    # Browsers send other types across origins without asking first, so only JSON is a call.
+    if body and not request.is_json:
+        found = request.mimetype or "none"
+        raise UnsupportedMediaType(f"Expected the header 'Content-Type: application/json', found {found}")
+    return parse_parameters(body)
+
+
+def _body() -> bytes:
+    """Read the body, whole or not at all, where Werkzeug would give what it has of one without a length."""
+    if "Transfer-Encoding" in request.headers and not request.environ.get("wsgi.input_terminated"):
+        raise LengthRequired("Expected the header Content-Length; this server takes no chunked bodies")
+    body = request.get_data(cache=False)
+    at_limit = request.content_length is None and len(body) == request.max_content_length
+    if at_limit and request.environ["wsgi.input"].read(1):
+        raise RequestEntityTooLarge
+    return body
+
+
+def _json(value: object) -> Response:
+    return Response(json.dumps(value), mimetype="application/json")
+
+
+def _identify() -> None:
+    given = request.headers.get("X-Request-ID", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _tell_identity(response: Response) -> Response:
+    response.headers["X-Request-ID"] = g.request_id
+    return response

@@ -1,0 +1,103 @@
+"""Celery: the four tasks, and the application for a worker, the ``celery`` command or Flower."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from celery import Celery
+
+from micro.errors import BadRequest, BadResult, MicroError, PluginFailed, error_fields
+from micro.jobs.queue import RUN_JOB, make_celery
+from micro.jobs.service import open_store
+from micro.jobs.work import JobWorker
+from micro.plugin.context import RunContext
+from micro.plugin.encoding import NOT_A_NUMBER, to_json
+from micro.plugin.trouble import NotJson
+from micro.service import Micro
+from micro.settings import Settings, load_settings
+
+
+def create_celery(settings: Settings | None = None, *, micro: Micro | None = None) -> Celery:
+    """Make the Celery application with the tasks Micro.plugins, .info, .help and .run.
+
+    Without settings they are read from the ``MICRO_*`` variables and the file these name;
+    ``micro`` is an already built service to use instead of loading the plugins again.
+    """
+    micro = micro or Micro(settings or load_settings())
+    app = make_celery(micro.settings)
+    _add_tasks(app, micro)
+    micro.loaded.call_guarded("micro_celery", app=app)
+    return app
+
+
+def _add_tasks(app: Celery, micro: Micro) -> None:
+    # Not shared: Celery gives a shared task to every other application of the process. Without
+    # typing: who calls wrongly is told so in the answer, the same over each transport.
+    def task(operation: str) -> Any:
+        # The log has what a plugin raised; that its task failed is no news.
+        return app.task(name=f"Micro.{operation}", shared=False, typing=False, throws=(MicroError,))
+
+    @task("plugins")  # type: ignore[untyped-decorator]
+    def plugins() -> str:
+        return json.dumps(micro.plugins())
+
+    @task("info")  # type: ignore[untyped-decorator]
+    def info(*args: object, **named: object) -> str:
+        return _answer(lambda: json.dumps(micro.info(_take_name("name", args, named))))
+
+    @task("help")  # type: ignore[untyped-decorator]
+    def help(*args: object, **named: object) -> str:
+        return _answer(lambda: json.dumps(micro.help(_take_name("name", args, named))))
+
+    # Each pool process opens the job table for itself, when it has something to record.
+    worker = cache(lambda: JobWorker(micro, open_store(micro.settings)))
+
+    @task("run")  # type: ignore[untyped-decorator]
+    def run(*args: object, **params: object) -> str:
+        return _answer(lambda: start(run.request, _take_name("plugin_name", args, params), _as_json(params)))
+
+    def start(request: Any, name: str, params: Mapping[str, object]) -> str:
+        if request.is_eager:
+            return micro.run(name, params, RunContext("celery", request.id))
+        again = bool((request.delivery_info or {}).get("redelivered"))
+        return worker().run_message(request.id, name, params, redelivered=again)
+
+    # The job table, not the broker, is the record of a job: its message may be acknowledged at once.
+    @app.task(name=RUN_JOB, shared=False, acks_late=False, ignore_result=True)  # type: ignore[untyped-decorator]
+    def run_job(job: str) -> None:
+        worker().run_job(job)
+
+
+def _take_name(key: str, args: tuple[object, ...], named: dict[str, object]) -> str:
+    """Take the plugin's name, the one positional argument or else the one called ``key``."""
+    name, *more = args or (named.pop(key, None),)
+    if more:
+        raise BadRequest(
+            f"Expected only the plugin's name by position, found {len(args)}; name the parameters"
+        )
+    if not isinstance(name, str):
+        raise BadRequest(f"Expected the plugin's name ({key}), a string; found {name!r}")
+    return name
+
+
+def _as_json(params: dict[str, object]) -> Mapping[str, Any]:
+    """Turn back into text what Celery carried as a date, a UUID or the like, as over every transport."""
+    try:
+        plain: dict[str, Any] = json.loads(to_json(params, suspects=NOT_A_NUMBER))
+    except NotJson:
+        # Left to the plugin's contract, which says what is wrong.
+        return params
+    return plain
+
+
+def _answer(operation: Callable[[], str]) -> str:
+    """Return the operation's JSON, or that of its error; a plugin that broke fails the task."""
+    try:
+        return operation()
+    except (BadResult, PluginFailed):
+        raise
+    except MicroError as error:
+        return json.dumps(error_fields(error))

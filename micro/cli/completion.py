@@ -1,0 +1,55 @@
+"""micro completion: prints what makes a shell complete the commands, flags and plugin names."""
+
+from __future__ import annotations
+
+import io
+from contextlib import redirect_stderr, redirect_stdout
+
+import click
+from click.shell_completion import CompletionItem, get_completion_class
+
+from micro.cli.options import resolve
+from micro.errors import MicroError
+
+_VARIABLE = "_MICRO_COMPLETE"
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def command(ctx: click.Context, /, shell: str) -> None:
+    """Print the script that makes a shell complete `micro`.
+
+    \b
+    bash:  echo 'eval "$(micro completion bash)"' >> ~/.bashrc
+    zsh:   echo 'eval "$(micro completion zsh)"' >> ~/.zshrc
+    fish:  micro completion fish > ~/.config/fish/completions/micro.fish
+    """
+    found = get_completion_class(shell)
+    assert found is not None  # Choice admits those that click has.
+    click.echo(found(ctx.find_root().command, {}, "micro", _VARIABLE).source())
+
+
+def complete_plugin(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the name of a plugin, in its URL form as it needs no quotes."""
+    from micro.cli.loading import load_quietly
+
+    # The shell reads what is printed here: plugins that print when they are imported would disturb it.
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        try:
+            micro = load_quietly(resolve(ctx, _given_flags(ctx)))
+        except MicroError:
+            return []
+    return [
+        CompletionItem(each.slug, help=" ".join((each.summary or "").split()))
+        for each in micro.loaded
+        if each.slug and each.slug.startswith(incomplete)
+    ]
+
+
+def _given_flags(ctx: click.Context) -> dict[str, object]:
+    """Take the flags of ``micro`` itself too: click calls no command while it completes."""
+    given: dict[str, object] = {}
+    for params in (ctx.find_root().params, ctx.params):
+        given.update({name: params[name] for name in ("config_file", "plugin_path") if params.get(name)})
+    return given

@@ -1,0 +1,42 @@
+"""The options that say where the jobs of a command are, and what they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from micro.cli.options import resolve, settings_options
+from micro.cli.table_service import TableClient
+from micro.client import Client, connect
+from micro.server.running import settings_in_use
+
+_GIVEN = "micro.cli.job_source"
+
+Command = Callable[..., Any]
+
+
+def source_options(function: Command) -> Command:
+    """Give a command the options that say where the jobs are."""
+    key = click.option(
+        "--api-key", metavar="KEY", envvar="MICRO_API_KEY", help="Key for that URL. [env: MICRO_API_KEY]"
+    )
+    url = click.option("--url", metavar="URL", help="Ask the service there, such as http://host:8000.")
+    return url(key(settings_options("pid_folder_path", "plugin_path")(function)))
+
+
+def remember_source(ctx: click.Context, given: Mapping[str, Any]) -> None:
+    """Keep the options of a group for its commands, which may give others."""
+    ctx.meta[_GIVEN] = _named(given)
+
+
+def open_source(ctx: click.Context, given: Mapping[str, Any]) -> Client:
+    """Return the client of the service that the options name, or of the job table that they lead to."""
+    options = {**ctx.meta.get(_GIVEN, {}), **_named(given)}
+    url, api_key = options.pop("url", None), options.pop("api_key", None)
+    return connect(url, api_key=api_key) if url else TableClient(settings_in_use(resolve(ctx, options)))
+
+
+def _named(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}

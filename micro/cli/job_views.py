@@ -1,0 +1,91 @@
+"""Writes jobs for the terminal: a row of a list, all of one, a line of its log."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from micro.cli.times import local, seconds_between, write_duration
+
+COLUMNS = ("id", "plugin", "state", "made", "took", "error")
+_SHORT = 60
+
+Details = Mapping[str, Any]
+
+
+def row(details: Details) -> tuple[str, ...]:
+    """Return the columns of a job in a list."""
+    error = details["error"]["error"] if details["error"] else ""
+    return (
+        details["id"],
+        details["plugin"],
+        _state(details),
+        f"{write_duration(seconds_between(details['created']))} ago",
+        _took(details),
+        error if len(error) <= _SHORT else f"{error[: _SHORT - 1]}…",
+    )
+
+
+def print_details(details: Details) -> None:
+    """Print all of one job."""
+    for name, value in _facts(details):
+        if value:
+            click.echo(f"{name:<10}{value}")
+    if details.get("log"):
+        click.echo("log")
+    for line in details.get("log", ()):
+        click.echo(f"  {log_line(line)}")
+
+
+def print_json(value: object) -> None:
+    """Print JSON: in one line for programs, indented for people."""
+    indent = 2 if sys.stdout.isatty() else None
+    # As bytes: JSON is UTF-8, whatever encoding the terminal is said to have.
+    click.echo(json.dumps(value, indent=indent, ensure_ascii=False).encode())
+
+
+def reason(details: Details) -> str:
+    """Say why a job has no result."""
+    error = details["error"]
+    return f"{error['error']} [{error['code']}]" if error else f"job {details['id']} was {details['state']}"
+
+
+def log_line(data: Mapping[str, Any]) -> str:
+    """Write one line of a job's log."""
+    return f"{local(data['time'])} {data['level']:<7} {data['text']}"
+
+
+def _facts(details: Details) -> Iterator[tuple[str, str]]:
+    yield "id", details["id"]
+    yield "plugin", details["plugin"]
+    yield "state", f"{_state(details)}{_attempt(details)}"
+    for name in ("created", "started", "finished"):
+        yield name, local(details[name]) if details[name] else ""
+    yield "took", _took(details)
+    yield "worker", details["worker"] or ""
+    yield "parent", details["parent"] or ""
+    yield "params", json.dumps(details["params"], ensure_ascii=False)
+    yield "error", reason(details) if details["error"] else ""
+    result = details.get("result")
+    yield "result", "" if result is None else json.dumps(result, ensure_ascii=False)
+
+
+def _state(details: Details) -> str:
+    state, progress = str(details["state"]), details["progress"]
+    if state != "running" or not progress or not progress["total"]:
+        return state
+    return f"{state} {100 * progress['done'] / progress['total']:.0f}%"
+
+
+def _attempt(details: Details) -> str:
+    return f", attempt {details['attempt']} of {details['attempts']}" if details["attempt"] > 1 else ""
+
+
+def _took(details: Details) -> str:
+    """Say how long the run took, or takes by now; nothing if it has not begun."""
+    started = details["started"]
+    return write_duration(seconds_between(started, details["finished"])) if started else ""

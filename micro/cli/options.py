@@ -1,0 +1,45 @@
+"""The flags of the settings, for ``micro`` itself and for its commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import Field
+from typing import Any
+
+import click
+
+from micro.settings import Settings, load_settings, table, to_raw, variable
+
+Command = Callable[..., Any]
+
+
+def settings_options(*names: str) -> Callable[[Command], Command]:
+    """Give a command the flags of the named settings, or of all that have flags, and ``-c``."""
+
+    def decorate(function: Command) -> Command:
+        for setting in reversed(list(table())):
+            if setting.metadata["flags"] and (not names or setting.name in names):
+                function = _option(setting)(function)
+        help_text = "JSON file with settings. [env: MICRO_CONFIG_FILE]"
+        return click.option("-c", "--config-file", metavar="FILE", help=help_text)(function)
+
+    return decorate
+
+
+def resolve(ctx: click.Context, flags: Mapping[str, Any]) -> Settings:
+    """Load the settings with the flags of ``micro`` and those of the command, which win."""
+    given = {name: value for name, value in flags.items() if value is not None}
+    return load_settings({**(ctx.obj or {}), **given})
+
+
+def _option(setting: Field[Any]) -> Callable[[Command], Command]:
+    default = to_raw(setting.default)
+    note = f"[env: {variable(setting)}" + (f"; default: {default}]" if default not in ("", False) else "]")
+    help_text = f"{setting.metadata['help']} {note}"
+    if isinstance(setting.default, bool):
+        # None, not False, when it is not given, so that the other layers are asked.
+        return click.option(
+            *setting.metadata["flags"], setting.name, flag_value=True, default=None, help=help_text
+        )
+    metavar = setting.name.rpartition("_")[2].upper()
+    return click.option(*setting.metadata["flags"], setting.name, metavar=metavar, help=help_text)

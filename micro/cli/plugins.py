@@ -1,0 +1,47 @@
+"""micro plugins: lists what is loaded, and what failed and why."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import click
+
+from micro.cli.options import resolve, settings_options
+from micro.cli.tables import print_table
+from micro.service import Micro
+from micro.settings import Settings
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@settings_options("plugin_path")
+@click.pass_context
+def command(ctx: click.Context, /, as_json: bool, **flags: Any) -> None:
+    """List the plugins that are loaded (name, version, origin), and those left out and why."""
+    micro = _load(resolve(ctx, flags))
+    loaded = [{"name": each.name, "version": each.version, "origin": each.origin} for each in micro.loaded]
+    failed = [{"name": each.name, "origin": each.origin, "cause": each.cause} for each in micro.loaded.failed]
+    if as_json:
+        click.echo(json.dumps({"plugins": loaded, "failed": failed}, indent=2))
+        return
+    if loaded:
+        print_table(("name", "version", "origin"), [tuple(each.values()) for each in loaded])
+    else:
+        click.echo(
+            "No plugin is loaded; name a folder of plugin folders with -p, or install a plugin package."
+        )
+    if failed:
+        print_table(("left out", "origin", "cause"), [tuple(each.values()) for each in failed])
+
+
+def _load(settings: Settings) -> Micro:
+    """Load the plugins; the table tells the failures, so the log must not tell them again."""
+    log = logging.getLogger("micro")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        return Micro(settings)
+    finally:
+        log.setLevel(level)

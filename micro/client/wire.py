@@ -1,0 +1,157 @@
+"""Sends one HTTP request and reads the answer; what goes wrong becomes an error of Micro."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationValueError,
+    MaxRetryError,
+    NewConnectionError,
+    ProxyError,
+    ReadTimeoutError,
+    ResponseError,
+    SSLError,
+)
+
+from micro.client.trouble import NoAnswer, ServiceUnreachable, error_of
+from micro.errors import ConfigError
+from micro.secrets import masked_urls
+
+_CONNECT_SECONDS = 10.0
+# A service sends something at least every 15 seconds.
+_SILENCE_SECONDS = 40.0
+_MOST_REDIRECTS = 5
+_MOST_IDLE_CONNECTIONS = 32
+_KEY_HEADER = "X-API-Key"
+_GATEWAY_TROUBLE = (502, 503, 504)
+# What a service itself refuses a run with, before the plugin is asked.
+_REFUSALS = {
+    "unauthorized",
+    "forbidden",
+    "method-not-allowed",
+    "request-entity-too-large",
+    "unsupported-media-type",
+    "too-many-requests",
+    "service-unavailable",
+}
+_NOT_SENT = (NewConnectionError, ConnectTimeoutError, ProxyError, LocationValueError)
+
+
+class Wire:
+    """The requests to one base URL; safe to share by threads. ``timeout`` is how long an answer may take."""
+
+    def __init__(self, url: str, api_key: str | None, timeout: float | None) -> None:
+        parts = urlsplit(url)
+        if not parts.hostname or parts.query or parts.fragment:
+            raise ConfigError(f"Expected a URL such as https://host:8000/path, found {masked_urls(url)!r}")
+        self.url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
+        self._timeout = timeout
+        self._headers = {"Accept": "application/json", "User-Agent": "micro-client"}
+        if api_key:
+            self._headers[_KEY_HEADER] = api_key
+        if user := _user(url):
+            self._headers |= urllib3.make_headers(basic_auth=user)
+        self._pool = _make_pool(parts.scheme, parts.hostname)
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        self._pool.clear()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        stream: bool = False,
+    ) -> urllib3.BaseHTTPResponse:
+        """Return the answer to the request, whatever its status; raise ServiceUnreachable where is none."""
+        kind = {"Content-Type": "application/json"} if body is not None else {}
+        read = _SILENCE_SECONDS if stream else self._timeout
+        try:
+            return self._pool.request(
+                method,
+                self.url + path,
+                body=body,
+                headers={**self._headers, **kind, **(headers or {})},
+                timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=read),
+                preload_content=not stream,
+            )
+        except HTTPError as err:
+            raise self._trouble(err) from err
+
+    def content(self, response: urllib3.BaseHTTPResponse, *, ran: bool = False) -> Any:
+        """Return the JSON of a good answer; raise the error that any other one tells of.
+
+        Where a plugin ``ran``, codes that are not Micro's are taken for the plugin's.
+        """
+        status = response.status
+        if status == HTTPStatus.NO_CONTENT:
+            return None
+        try:
+            content = json.loads(response.data)
+        except ValueError as err:
+            raise self._stranger(status) from err
+        if status < HTTPStatus.BAD_REQUEST:
+            return content
+        if not isinstance(content, dict) or not isinstance(content.get("error"), str):
+            raise self._stranger(status)
+        raise error_of(content, status, ran=ran and content.get("code") not in _REFUSALS)
+
+    def _trouble(self, err: Exception) -> ServiceUnreachable:
+        if isinstance(err, MaxRetryError) and isinstance(err.reason, ResponseError):
+            return ServiceUnreachable(f"{self.url} redirects in a circle; is the URL right?", sent=True)
+        if isinstance(err, MaxRetryError) and err.reason:
+            err = err.reason
+        if isinstance(err, ReadTimeoutError):
+            return NoAnswer(f"{self.url} did not answer in time; submit() is for runs that take long")
+        cause = masked_urls(str(err))
+        if isinstance(err, SSLError):
+            return ServiceUnreachable(
+                f"No safe connection to {self.url} ({cause}); is it https there? SSL_CERT_FILE names more CAs"
+            )
+        sent = not isinstance(err, _NOT_SENT)
+        what = "broke off" if sent else "cannot be reached"
+        return ServiceUnreachable(f"{self.url} {what} ({cause}); does Micro run there, with -G?", sent)
+
+    def _stranger(self, status: int) -> ServiceUnreachable:
+        """Tell of an answer that is not Micro's, but that of a proxy before it or of something else."""
+        hint = "does Micro run behind it?" if status in _GATEWAY_TROUBLE else "is the URL right?"
+        error = ServiceUnreachable(f"{self.url} answered {status}, and not as Micro does; {hint}", sent=True)
+        error.status = status
+        return error
+
+
+def _make_pool(scheme: str, host: str) -> urllib3.PoolManager:
+    # False: raise what happened as it is. Redirects keep the method, but take no secrets to other hosts.
+    retries = urllib3.Retry(
+        total=None,
+        connect=False,
+        read=False,
+        other=False,
+        redirect=_MOST_REDIRECTS,
+        remove_headers_on_redirect=[*urllib3.Retry.DEFAULT_REMOVE_HEADERS_ON_REDIRECT, _KEY_HEADER],
+    )
+    proxy = getproxies().get(scheme)
+    if not proxy or proxy_bypass(host):
+        return urllib3.PoolManager(maxsize=_MOST_IDLE_CONNECTIONS, retries=retries)
+    url = proxy if "://" in proxy else f"http://{proxy}"
+    user = _user(url)
+    headers = urllib3.make_headers(proxy_basic_auth=user) if user else None
+    return urllib3.ProxyManager(url, proxy_headers=headers, maxsize=_MOST_IDLE_CONNECTIONS, retries=retries)
+
+
+def _user(url: str) -> str | None:
+    """Return ``name:password`` if the URL holds them."""
+    parts = urlsplit(url)
+    return f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None

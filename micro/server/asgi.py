@@ -1,0 +1,89 @@
+"""gunicorn's asgi worker for the bridge: with the time limits it lacks, and a heartbeat until its end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from gunicorn.asgi.protocol import ASGIProtocol
+from gunicorn.workers.gasgi import ASGIWorker
+
+from micro.server.bridge import Bridge
+
+_TICK_SECONDS = 0.5
+_IDLE_SECONDS_AT_STOP = 2.0
+
+
+class Connection(ASGIProtocol):  # type: ignore[misc]
+    """A connection that its worker knows."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.worker.connections[self] = self.worker.loop.time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.worker.connections.pop(self, None)
+        super().connection_lost(exc)
+
+    def close_if_waiting(self) -> None:
+        """Close it when no request, or not the whole head of one, has come since the last answer."""
+        if self._request_ready is not None and not self._request_ready.is_set():
+            self.transport.close()
+
+
+class BridgeWorker(ASGIWorker):  # type: ignore[misc]
+    """Serves a ``Bridge``, in as many threads as ``gunicorn.threads`` says.
+
+    gunicorn closes a connection whose next request does not come within ``keepalive`` seconds, but waits
+    for the first one for ever. And its worker gives no sign of life while it stops, so that one which
+    finishes long runs would be killed for its silence.
+    """
+
+    asgi: Bridge
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.connections: dict[Connection, float] = {}
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        """Accept threads, which gunicorn's own worker warns of."""
+
+    def run(self) -> None:
+        """Serve until told to stop."""
+        self._use_own_connections()
+        self.loop.create_task(self._watch())
+        super().run()
+
+    def _use_own_connections(self) -> None:
+        create_server = self.loop.create_server
+
+        def create(_factory: object, **options: Any) -> Any:
+            return create_server(lambda: Connection(self), **options)
+
+        self.loop.create_server = create
+
+    async def _watch(self) -> None:
+        while self.alive:
+            self._close_silent(self.loop.time() - self.asgi.limits.head_seconds)
+            await asyncio.sleep(_TICK_SECONDS)
+        self.asgi.stop(self.cfg.graceful_timeout)
+        await self._watch_stop(self.loop.time() + _IDLE_SECONDS_AT_STOP)
+
+    async def _watch_stop(self, patience: float) -> None:
+        while True:
+            self.notify()
+            # Until then, what is on its way over an open connection is still answered.
+            if self.loop.time() > patience:
+                for each in list(self.connections):
+                    each.close_if_waiting()
+            await asyncio.sleep(_TICK_SECONDS)
+
+    def _close_silent(self, since: float) -> None:
+        """Close the connections that are older and have not sent a request."""
+        for each, opened in list(self.connections.items()):
+            if opened > since:
+                # They are in the order in which they were opened.
+                return
+            if each.req_count <= 1:
+                each.close_if_waiting()

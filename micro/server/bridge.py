@@ -1,0 +1,126 @@
+"""An ASGI application around a WSGI one: bodies are buffered, and threads run nothing but the application."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import AbstractEventLoop
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+
+from micro.server.body import ClientLeft, Limits, Message, Receive, Refused, linger, receive_body
+from micro.server.call import Call, WSGIApplication
+from micro.server.environ import Scope, make_environ
+from micro.server.pool import Pool
+
+Send = Callable[[Message], Awaitable[None]]
+
+_CLOSE = (b"connection", b"close")
+
+
+class Bridge:
+    """Serves a WSGI application on an event loop.
+
+    The request's body is received whole before the application is called, and its answer is sent while
+    no thread waits: a slow client holds none. A stream holds one while it makes its next block; one
+    that has nothing to send yet yields what ``environ["micro.rest"](seconds)`` returns, and holds none
+    until then. Other servers have no such key.
+    """
+
+    def __init__(self, app: WSGIApplication, threads: int, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self._app = app
+        self._pool = Pool(threads)
+        self._stopping = asyncio.Event()
+        self._deadline: float | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI 3)."""
+        if scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            # A WebSocket that is closed before it was accepted is refused: the server answers 403.
+            await send({"type": "websocket.close"})
+
+    def stop(self, seconds: float) -> None:
+        """End the streams that rest, and let the lifespan's end wait for the threads no longer than this."""
+        self._deadline = asyncio.get_running_loop().time() + seconds
+        self._stopping.set()
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "lifespan.shutdown":
+            await send({"type": "lifespan.startup.complete"})
+        await self._pool.close(self._deadline)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        environ = make_environ(scope)
+        length = environ.get("CONTENT_LENGTH")
+        try:
+            body = await receive_body(receive, int(length) if length else None, self.limits)
+        except ClientLeft:
+            # It is still there if it was the server that grew tired of waiting.
+            await send({"type": "http.response.start", "status": 408, "headers": [_CLOSE]})
+            await send({"type": "http.response.body"})
+            return
+        environ["wsgi.input"] = body
+        write = partial(_send_from_thread, asyncio.get_running_loop(), send)
+        call = Call(self._app, environ, write)
+        environ["micro.rest"] = call.rest
+        await self._exchange(call, send)
+        if isinstance(body, Refused):
+            await linger(receive)
+
+    async def _exchange(self, call: Call, send: Send) -> None:
+        try:
+            data = await self._pool.run(call.step)
+            while call.more and not await self._rest(call.pause):
+                if data:
+                    await _send_block(send, call, data)
+                data = await self._pool.run(call.step)
+            await _send_last(send, call, data)
+        finally:
+            # Where a step runs, it closes the call at its end; a call that is over is closed.
+            if call.abandon():
+                self._pool.run(call.close)
+
+    async def _rest(self, seconds: float) -> bool:
+        """Wait; tell whether the server stops meanwhile."""
+        if not seconds:
+            return False
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        return self._stopping.is_set()
+
+
+def _send_from_thread(loop: AbstractEventLoop, send: Send, call: Call, data: bytes) -> Future[None]:
+    return asyncio.run_coroutine_threadsafe(_send_block(send, call, data), loop)
+
+
+async def _send_block(send: Send, call: Call, data: bytes) -> None:
+    if not call.head_is_sent:
+        # Only its end tells a client of HTTP/1.0 where a body of unknown length ends.
+        closes = call.length is None and call.protocol == "HTTP/1.0"
+        await send(_head(call, (_CLOSE,) if closes else ()))
+    await send({"type": "http.response.body", "body": data, "more_body": True})
+
+
+async def _send_last(send: Send, call: Call, data: bytes) -> None:
+    if not call.head_is_sent:
+        unknown = call.length is None and call.has_body
+        await send(_head(call, ((b"content-length", b"%d" % len(data)),) if unknown else ()))
+    await send({"type": "http.response.body", "body": data})
+
+
+def _head(call: Call, also: tuple[tuple[bytes, bytes], ...]) -> Message:
+    call.head_is_sent = True
+    if isinstance(call.body, Refused):
+        also = (*also, _CLOSE)
+    return {
+        "type": "http.response.start",
+        "status": int(call.status[:3]),
+        "headers": [*call.headers, *also],
+    }

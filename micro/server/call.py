@@ -1,0 +1,155 @@
+"""One call of a WSGI application (PEP 3333), made in steps that threads run one after the other."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from io import RawIOBase
+from threading import Lock
+from typing import IO, Any
+
+from micro.errors import one_line
+from micro.server.environ import Environ
+
+log = logging.getLogger(__name__)
+
+WSGIApplication = Callable[..., Iterable[bytes]]
+WriteSoon = Callable[["Call", bytes], "Future[None]"]
+
+
+class Call:
+    """What the application has answered so far, and how to get on.
+
+    Each ``step`` returns what is to be sent next; as long as ``more`` holds another one follows, after
+    ``pause`` seconds. The application's iterable is closed once, always in a thread: by the step that
+    ends it, or after ``abandon``.
+    """
+
+    def __init__(self, app: WSGIApplication, environ: Environ, write_soon: WriteSoon) -> None:
+        # The application may change its environment.
+        self.method: str = environ["REQUEST_METHOD"]
+        self.protocol: str = environ["SERVER_PROTOCOL"]
+        self.body: IO[bytes] | RawIOBase = environ["wsgi.input"]
+        self.status = ""
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.length: int | None = None
+        self.head_is_sent = False
+        self.more = True
+        self.pause = 0.0
+        self._app = app
+        self._environ = environ
+        self._write_soon = write_soon
+        self._writing: Future[None] | None = None
+        self._blocks: Iterable[bytes] = ()
+        self._iterator: Iterator[bytes] | None = None
+        self._abandoned = False
+        self._resting = False
+        self._closed = Lock()
+
+    @property
+    def has_body(self) -> bool:
+        """Tell whether the answer may have a body."""
+        return self.method != "HEAD" and self.status[:3] not in ("204", "304")
+
+    def step(self) -> bytes:
+        """Call the application, or ask it for its next block; empty when it pauses or has ended."""
+        self._resting = False
+        try:
+            data = b"" if self._abandoned else self._advance()
+        except BaseException as err:
+            self.close()
+            if isinstance(err, Exception) and not isinstance(err, StopIteration):
+                raise
+            # These would end the event loop, or be taken for its own.
+            raise RuntimeError(f"The application raised {one_line(err)}") from err
+        if self.more:
+            # This and ``abandon`` first tell, then look: at least one of them sees the other.
+            self._resting = True
+            if not self._abandoned:
+                return data
+        self.close()
+        return data
+
+    def abandon(self) -> bool:
+        """Let no further step be made; tell whether none runs that would close the call at its end."""
+        self._abandoned = True
+        if self._writing:
+            self._writing.cancel()
+        return self._resting
+
+    def close(self) -> None:
+        """Close the application's iterable and the request's body, unless that was done."""
+        if not self._closed.acquire(blocking=False):
+            return
+        self.more = False
+        try:
+            close = getattr(self._blocks, "close", None)
+            if close:
+                close()
+        except Exception:
+            log.exception("The application failed when it was closed")
+        self.body.close()
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], None]:
+        """Take the head of the answer; with ``exc_info`` it replaces one that is not sent yet."""
+        if exc_info:
+            try:
+                if self.head_is_sent:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                # The traceback holds this frame, which would hold the traceback.
+                exc_info = None
+        elif self.status:
+            raise AssertionError("start_response was called again without exc_info")
+        self.headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        length = dict(self.headers).get(b"content-length")
+        self.length = None if length is None else int(length)
+        self.status = status
+        return self.write
+
+    def write(self, data: bytes) -> None:
+        """Send a block from within the application; return when the connection has taken it."""
+        self._writing = self._write_soon(self, data)
+        if self._abandoned:
+            self._writing.cancel()
+        self._writing.result()
+
+    def rest(self, seconds: float) -> bytes:
+        """Return the block to yield for having nothing to send until some seconds have passed."""
+        self.pause = seconds
+        return b""
+
+    def _advance(self) -> bytes:
+        if self._iterator:
+            return self._next_block()
+        data = self._first_block()
+        if not self.status:
+            raise AssertionError("The application did not call start_response before its first block")
+        if not self.has_body:
+            self.more = False
+            return b""
+        if self.more and len(data) == self.length:
+            # Only its end can follow.
+            self._next_block()
+            self.more = False
+        return data
+
+    def _first_block(self) -> bytes:
+        blocks = self._blocks = self._app(self._environ, self.start_response)
+        if isinstance(blocks, (list, tuple)):
+            self.more = False
+            return b"".join(blocks)
+        self._iterator = iter(blocks)
+        return self._next_block()
+
+    def _next_block(self) -> bytes:
+        self.pause = 0.0
+        assert self._iterator
+        for block in self._iterator:
+            if block or self.pause:
+                return block
+        self.more = False
+        return b""

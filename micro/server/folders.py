@@ -1,0 +1,101 @@
+"""Finds the folders that Micro writes to, and keeps a second Micro out of them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from micro.errors import AlreadyRunning, ConfigError
+from micro.settings import DEFAULT, Settings
+
+_FALLBACKS = {"log_folder_path": "log", "pid_folder_path": "run", "state_folder_path": "state"}
+
+
+def prepare_folders(settings: Settings) -> tuple[Settings, str]:
+    """Create the log, PID and state folders; return the settings with those in use, and what to tell of it.
+
+    Defaults that cannot be written give way to folders in the user's state directory. Raises ConfigError
+    for a folder that the user named and that cannot be used.
+    """
+    moved: dict[str, Any] = {}
+    for name in _FALLBACKS:
+        folder: Path = getattr(settings, name)
+        problem = _problem(folder)
+        if problem and settings.source(name) != DEFAULT:
+            where = f"Setting '{name}' ({settings.source(name)})"
+            raise ConfigError(f"{where}: expected a folder that can be written, but '{folder}' {problem}.")
+        if problem:
+            moved[name] = _instead(name, folder, problem)
+    if not moved:
+        return settings, ""
+    before = ", ".join(str(getattr(settings, name)) for name in moved)
+    after = ", ".join(str(folder) for folder in moved.values())
+    return replace(settings, **moved), f"{before} cannot be written; instead used: {after}"
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Hold the PID folder for this process; raise AlreadyRunning when another Micro has it."""
+    path = folder / "micro.pid"
+    descriptor = _lock(path)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _lock(path: Path) -> int:
+    while True:
+        descriptor = _open(path)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as err:
+            pid = os.read(descriptor, 32).decode().strip()
+            os.close(descriptor)
+            raise AlreadyRunning(
+                f"Micro is already running with the PID folder '{path.parent}' (process {pid});"
+                " stop it, or name another folder with -pp."
+            ) from err
+        # One that was ending may have removed the file between our open and our lock.
+        if path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor)):
+            return descriptor
+        os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as err:
+        raise ConfigError(
+            f"The PID file '{path}' cannot be written ({err.strerror}); name another folder with -pp."
+        ) from err
+
+
+def _instead(name: str, folder: Path, problem: str) -> Path:
+    instead = _state_directory() / _FALLBACKS[name]
+    if again := _problem(instead):
+        raise ConfigError(f"'{folder}' {problem}, and '{instead}' {again}; set '{name}' to another folder.")
+    return instead
+
+
+def _problem(folder: Path) -> str:
+    """Say why the folder cannot be written; empty when it can."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        return f"cannot be created ({err.strerror})"
+    return "" if os.access(folder, os.W_OK | os.X_OK) else "is not writable"
+
+
+def _state_directory() -> Path:
+    from platformdirs import user_state_path
+
+    return user_state_path("micro")

@@ -1,0 +1,141 @@
+"""Turns settings into running processes: the broker, the REST server and the Celery nodes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from logging.handlers import WatchedFileHandler
+
+from micro.errors import ConfigError, MicroError
+from micro.server.broker import embedded_broker
+from micro.server.cautions import cautions
+from micro.server.child import forget, read_ready, reason_in, settings_file, write_settings
+from micro.server.folders import claimed, prepare_folders
+from micro.server.process import Process
+from micro.server.supervisor import NAME, ChildFailed, Limits, Supervisor
+from micro.server.terminal import Terminal
+from micro.settings import Settings, check_plugin_path
+
+REST = "rest"
+_GRACE_BEYOND_CHILDREN = 5
+"""Seconds that children get beyond their own limit before they are killed."""
+
+
+class StartFailed(MicroError):
+    """A child process could not start; the sentence and the exit code are its own."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What runs once all is ready: the URLs to call, and how many plugins were loaded and left out."""
+
+    rest_urls: tuple[str, ...]
+    broker_url: str
+    plugins: int
+    failed: int
+
+
+def serve(settings: Settings, announce: Callable[[Settings, Serving], None]) -> int:
+    """Run everything the settings ask for until SIGTERM or Ctrl-C; return the exit code.
+
+    ``announce`` is told what serves once all is ready. What the processes say goes to stderr and to the
+    log file.
+    """
+    check_plugin_path(settings)
+    settings, moved = prepare_folders(settings)
+    with ExitStack() as stack:
+        stack.enter_context(claimed(settings.pid_folder_path))
+        settings, broker = _with_broker(settings, stack)
+        processes = [*broker, *_rest(settings), *_workers(settings)]
+        names = [each.name for each in processes]
+        # A Micro that was killed may have left its own.
+        forget(settings, names)
+        stack.callback(forget, settings, names)
+        write_settings(settings)
+        output = _output(settings, names)
+        for each in filter(None, (moved, *cautions(settings))):
+            output.line(NAME, each)
+        supervisor = Supervisor(
+            processes,
+            output,
+            on_ready=lambda: announce(settings, _serving(settings, names)),
+            limits=Limits(grace=settings.stop_timeout + _GRACE_BEYOND_CHILDREN),
+        )
+        return _run(supervisor)
+
+
+def _run(supervisor: Supervisor) -> int:
+    try:
+        return supervisor.run()
+    except ChildFailed as err:
+        if reason := reason_in(err.tail):
+            raise StartFailed(reason, err.exit_code) from err
+        raise
+
+
+def _with_broker(settings: Settings, stack: ExitStack) -> tuple[Settings, list[Process]]:
+    """Add the embedded broker, and its URL, when Celery is to run and no broker is configured."""
+    if not settings.celery or settings.broker_url:
+        return settings, []
+    broker = stack.enter_context(embedded_broker(settings.state_folder_path / "broker"))
+    return replace(settings, broker_url=broker.url), [broker.process]
+
+
+def _rest(settings: Settings) -> Iterator[Process]:
+    if settings.gunicorn:
+        yield _child(settings, REST, "micro.server.rest", stop_order=0)
+
+
+def _workers(settings: Settings) -> Iterator[Process]:
+    for name in _worker_names(settings):
+        yield _child(settings, name, "micro.server.worker", stop_order=1)
+
+
+def process_names(settings: Settings) -> list[str]:
+    """Name the children that tell when they are ready."""
+    return [*([REST] if settings.gunicorn else []), *_worker_names(settings)]
+
+
+def _worker_names(settings: Settings) -> list[str]:
+    count = settings.celery_workers if settings.celery else 0
+    return [f"worker{number}" for number in range(1, count + 1)]
+
+
+def _child(settings: Settings, name: str, module: str, stop_order: int) -> Process:
+    return Process(
+        name,
+        (sys.executable, "-m", module, str(settings_file(settings)), name),
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        ready=lambda pid: (read_ready(settings, name) or {}).get("pid") == pid,
+        start_order=1,
+        stop_order=stop_order,
+    )
+
+
+def _output(settings: Settings, names: list[str]) -> Terminal:
+    path = settings.log_folder_path / settings.log_file_name
+    try:
+        log = WatchedFileHandler(path, encoding="utf-8")
+    except OSError as err:
+        raise ConfigError(
+            f"The log file '{path}' cannot be written ({err.strerror}); name another with -ln, or its folder"
+            " with -lp."
+        ) from err
+    log.setFormatter(logging.Formatter("%(name)s | %(message)s"))
+    return Terminal(sys.stderr, [NAME, *names], log, is_up=lambda name: bool(read_ready(settings, name)))
+
+
+def _serving(settings: Settings, names: list[str]) -> Serving:
+    told = {name: facts for name in names if (facts := read_ready(settings, name))}
+    counts = next(iter(told.values()))
+    addresses = told.get(REST, {}).get("addresses", ())
+    broker_url = settings.broker_url if settings.celery else ""
+    return Serving(tuple(addresses), broker_url, counts["plugins"], counts["failed"])

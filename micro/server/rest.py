@@ -1,0 +1,146 @@
+"""The REST server: gunicorn with Micro's Flask application."""
+
+from __future__ import annotations
+
+import logging
+import os
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.errors import AppImportError
+from gunicorn.glogging import Logger
+
+from micro.api.rest import create_app
+from micro.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ConfigError, MicroError
+from micro.server.addresses import check_addresses
+from micro.server.child import run_child, tell_ready
+from micro.service import Micro
+from micro.settings import Settings
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+# Not __name__, which is "__main__" here.
+log = logging.getLogger("micro.server.rest")
+
+# What the file may set for Flask-CORS, and what the supervisor decides.
+_NOT_GUNICORN = ("cors", "daemon", "pidfile")
+
+
+class GunicornLogger(Logger):  # type: ignore[misc]
+    """Leaves gunicorn's records to the handlers of the process."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        if cfg.errorlog == "-":
+            self.error_log.handlers.clear()
+            self.error_log.propagate = True
+
+
+class RestServer(BaseApplication):  # type: ignore[misc]
+    """Configures gunicorn from the settings and loads the application in each worker."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self.settings = settings
+        self.name = name
+        self.micro: Micro | None = None
+        super().__init__()
+
+    def do_load_config(self) -> None:
+        # The base class ends the process on errors; here they are raised.
+        self.load_default_config()
+        self.load_config()
+
+    def load_config(self) -> None:
+        self._set_options()
+        try:
+            # gunicorn looks a class up when it is first asked for it.
+            _ = self.cfg.worker_class, self.cfg.logger_class
+        except RuntimeError as err:
+            cause = str(err).splitlines()[0].rstrip(": ")
+            raise ConfigError(f"Section 'gunicorn' ({self._file()}): {cause}.") from err
+
+    def _set_options(self) -> None:
+        for key, value in self._options().items():
+            if key not in self.cfg.settings:
+                close = get_close_matches(key, self.cfg.settings, n=1)
+                hint = f"did you mean {close[0]!r}?" if close else "see gunicorn's list of settings"
+                raise ConfigError(f"Unknown setting {key!r} in section 'gunicorn' ({self._file()}); {hint}.")
+            try:
+                self.cfg.set(key, value)
+            except (TypeError, ValueError) as err:
+                raise ConfigError(
+                    f"Setting 'gunicorn.{key}' ({self._file()}): gunicorn does not accept {value!r}: {err}."
+                ) from err
+
+    def _file(self) -> str:
+        return self.settings.source("gunicorn_options")
+
+    def _options(self) -> dict[str, Any]:
+        passed = self.settings.gunicorn_options
+        if not isinstance(passed.get("cors", {}), dict):
+            raise ConfigError(
+                f"Setting 'gunicorn.cors' ({self._file()}): expected an object of Flask-CORS options,"
+                f" found {passed['cors']!r}."
+            )
+        if passed.get("daemon"):
+            log.warning("Setting 'gunicorn.daemon' is ignored: Micro itself watches gunicorn")
+        return {
+            "bind": self.settings.bind,
+            "workers": self.settings.gunicorn_workers,
+            "worker_class": "gthread",
+            "threads": 4,
+            "graceful_timeout": self.settings.stop_timeout,
+            "loglevel": self.settings.log_level.lower(),
+            "logger_class": GunicornLogger,
+            "control_socket_disable": True,
+            "proc_name": "micro",
+            **{key: value for key, value in passed.items() if key not in _NOT_GUNICORN},
+            "pidfile": str(self.settings.pid_folder_path / f"{self.name}.pid"),
+            "post_worker_init": self._worker_started,
+            "worker_exit": self._worker_ended,
+        }
+
+    def load(self) -> Flask:
+        try:
+            self.micro = Micro(self.settings)
+            return create_app(micro=self.micro)
+        except MicroError as err:
+            if self.cfg.preload_app:
+                raise
+            # In a worker gunicorn knows this error: it tells the message and starts no other worker.
+            raise AppImportError(f"Error: {err.message}") from err
+
+    def _worker_started(self, worker: Any) -> None:
+        assert self.micro is not None
+        self.micro.start()
+        addresses = [str(each) for each in worker.sockets]
+        loaded = self.micro.loaded
+        facts = {"addresses": addresses, "plugins": len(loaded), "failed": len(loaded.failed)}
+        tell_ready(self.settings, self.name, os.getppid(), **facts)
+
+    def _worker_ended(self, arbiter: Any, worker: Any) -> None:
+        if self.micro:
+            self.micro.stop()
+
+
+def main(settings: Settings, name: str) -> int:
+    """Serve until told to stop; return the exit code."""
+    server = RestServer(settings, name)
+    check_addresses(server.cfg.address)
+    pid = os.getpid()
+    try:
+        Arbiter(server).run()
+    except SystemExit as err:
+        if os.getpid() != pid:
+            # The end of a forked worker, whose code tells gunicorn whether to start another.
+            raise
+        # What keeps the application from loading is its configuration.
+        return EXIT_USAGE if err.code == Arbiter.APP_LOAD_ERROR else EXIT_FAILED if err.code else EXIT_OK
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_child(main))

@@ -1,0 +1,38 @@
+"""Leaves out of the output of the processes what nobody needs to read."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable
+from typing import TextIO
+
+from micro.server.broker import NAME as BROKER
+from micro.server.child import REASON
+from micro.server.output import Output
+
+# What Valkey says of every start and stop, at the same level as its errors.
+_ROUTINE = re.compile(r"Memory overcommit must be enabled|scheduling shutdown|bye bye")
+
+
+class Terminal(Output):
+    """The output without routine lines and without the reason that the end of the program will tell.
+
+    ``is_up`` tells whether a process has come up; the reason of one that never did ends the program.
+    """
+
+    def __init__(
+        self, stream: TextIO, names: Iterable[str], log: logging.Handler, is_up: Callable[[str], bool]
+    ) -> None:
+        super().__init__(stream, names, log)
+        self._file = log
+        self._is_up = is_up
+
+    def line(self, name: str, text: str) -> None:
+        """Take one line of the process ``name``."""
+        if name == BROKER and _ROUTINE.search(text):
+            return
+        if text.startswith(REASON) and not self._is_up(name):
+            self._file.handle(logging.LogRecord(name, logging.INFO, "", 0, text, None, None))
+            return
+        super().line(name, text)

@@ -1,0 +1,139 @@
+"""One Celery worker node."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import warnings
+from functools import partial
+from typing import Any
+
+from celery import Celery, signals
+from celery.apps.worker import Worker, install_worker_term_handler
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
+
+from micro.api.tasks import create_celery
+from micro.errors import BrokerUnreachable, ConfigError
+from micro.jobs.queue import publish, queues_for
+from micro.jobs.service import open_store
+from micro.jobs.upkeeper import Upkeeper
+from micro.secrets import masked_urls
+from micro.server.child import run_child, tell_ready
+from micro.server.logs import configure_logging
+from micro.service import Micro
+from micro.settings import DEFAULT, Settings
+
+# Not __name__, which is "__main__" here.
+log = logging.getLogger("micro.server.worker")
+
+_CONNECT_SECONDS = 3
+_PAUSE_SECONDS = 0.2
+
+
+class Node(Worker):  # type: ignore[misc]
+    """A Celery worker that leaves it to the supervisor to say that it stops."""
+
+    def install_platform_tweaks(self, worker: Worker) -> None:
+        super().install_platform_tweaks(worker)
+        install_worker_term_handler(worker, verbose=False)
+
+
+def main(settings: Settings, name: str) -> int:
+    """Work until told to stop; return the exit code. ``name`` is the node's, without the host."""
+    micro = Micro(settings)
+    app = create_celery(micro=micro)
+    check_broker(app)
+    # The supervisor has warned of root, once for all; the other tells of defaults in Celery 6.
+    for category in (SecurityWarning, CPendingDeprecationWarning):
+        warnings.simplefilter("ignore", category)
+    pidfile = settings.pid_folder_path / f"{name}.pid"
+    # A node that was killed has left its own.
+    pidfile.unlink(missing_ok=True)
+    _connect_signals(micro, name)
+    _connect_upkeep(app, settings)
+    worker = Node(
+        app=app,
+        hostname=f"{name}@{settings.hostname}",
+        queues=_queues(app, micro),
+        loglevel=settings.log_level,
+        pidfile=str(pidfile),
+        quiet=True,
+        # What nodes tell each other serves nothing here, and waiting for it costs a second at each start.
+        without_mingle=True,
+        without_gossip=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def _queues(app: Celery, micro: Micro) -> list[str]:
+    """Name the queues to read: those of the settings or, if nobody named any, also the plugins' own."""
+    names = dict.fromkeys(micro.settings.task_queues)
+    if micro.settings.source("task_queues") == DEFAULT:
+        names |= dict.fromkeys(each.description.queue for each in micro.loaded if each.description.queue)
+    return [app.amqp.queues.add(queue).name for queue in queues_for(names)]
+
+
+def check_broker(app: Celery) -> None:
+    """Raise BrokerUnreachable when the broker does not answer within seconds."""
+    url = masked_urls(app.conf.broker_url)
+    try:
+        with app.connection_for_write(connect_timeout=_CONNECT_SECONDS) as connection:
+            connection.ensure_connection(
+                timeout=_CONNECT_SECONDS, interval_start=_PAUSE_SECONDS, interval_max=_PAUSE_SECONDS
+            )
+    except (ValueError, KeyError, ImportError) as err:
+        cause = masked_urls(str(err.args[0] if err.args else err))
+        raise ConfigError(
+            f"Setting 'broker_url': {url} cannot be used ({cause}); expected a URL such as"
+            " amqp://guest:guest@localhost// or redis://localhost."
+        ) from err
+    except Exception as err:
+        # Each transport raises errors of its own kinds.
+        cause = masked_urls(str(err)).rstrip(".")
+        raise BrokerUnreachable(
+            f"The broker {url} cannot be used ({cause}); is it running, and is the URL right?"
+        ) from err
+
+
+def _connect_upkeep(app: Celery, settings: Settings) -> None:
+    owner = f"{socket.gethostname()}/{os.getpid()}"
+    upkeeper = Upkeeper(open_store(settings), settings.jobs_keep, owner, partial(publish, app))
+
+    def start(**_: Any) -> None:
+        upkeeper.start()
+
+    def stop(**_: Any) -> None:
+        upkeeper.stop()
+
+    signals.worker_ready.connect(start, weak=False)
+    signals.worker_shutdown.connect(stop, weak=False)
+
+
+def _connect_signals(micro: Micro, name: str) -> None:
+    settings = micro.settings
+
+    def set_up_logging(**_: Any) -> None:
+        configure_logging(settings.log_level)
+
+    def ready(sender: Any, **_: Any) -> None:
+        tell_ready(settings, name, sender.pid, plugins=len(micro.loaded), failed=len(micro.loaded.failed))
+
+    def start(**_: Any) -> None:
+        micro.start()
+
+    def stop(**_: Any) -> None:
+        micro.stop()
+
+    # weak=False: the handlers are local and would be gone at once.
+    signals.setup_logging.connect(set_up_logging, weak=False)
+    signals.worker_ready.connect(ready, weak=False)
+    signals.worker_process_init.connect(start, weak=False)
+    signals.worker_process_shutdown.connect(stop, weak=False)
+    # For pools without processes of their own; elsewhere it finds nothing to stop.
+    signals.worker_shutdown.connect(stop, weak=False)
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_child(main))

@@ -1,0 +1,62 @@
+"""The interactive documentation at /docs: Swagger UI over /openapi.json, served from the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Blueprint, Flask, Response, send_from_directory
+
+from micro.plugin.hookspecs import hookimpl
+
+_ASSETS = Path(__file__).parent / "vendor" / "swagger-ui"
+# Swagger UI sets style attributes; everything else comes from this service alone.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
+    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <meta name="viewport" content="width=device-width, initial-scale=1">
+  <title>Micro: API documentation</title>
+  <link rel="icon" href="data:,">
+  <link rel="stylesheet" href="docs/swagger-ui.css">
+</head>
+<body>
+  <noscript>This page needs JavaScript; <a href="openapi.json">openapi.json</a> says the same.</noscript>
+  <main id="docs"></main>
+  <script src="docs/swagger-ui-bundle.js"></script>
+  <script src="docs/start.js"></script>
+</body>
+</html>
+"""
+_START = """SwaggerUIBundle({
+  url: "openapi.json",
+  dom_id: "#docs",
+  deepLinking: true,
+  tryItOutEnabled: true,
+  defaultModelsExpandDepth: 0,
+  validatorUrl: null,
+});
+"""
+
+
+@hookimpl
+def micro_app(app: Flask) -> None:
+    """Add the page and its assets."""
+    blueprint = Blueprint("docs", __name__)
+
+    @blueprint.get("/docs")
+    def page() -> Response:
+        return Response(_PAGE, mimetype="text/html", headers={"Content-Security-Policy": _POLICY})
+
+    @blueprint.get("/docs/start.js")
+    def start() -> Response:
+        return Response(_START, mimetype="text/javascript")
+
+    @blueprint.get("/docs/<path:name>")
+    def asset(name: str) -> Response:
+        return send_from_directory(_ASSETS, name, max_age=3600)
+
+    app.register_blueprint(blueprint)

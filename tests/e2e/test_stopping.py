@@ -1,0 +1,106 @@
+"""How it ends: what runs is finished, the exit status tells, nothing stays behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+Start = Callable[..., Any]
+Wait = Callable[..., Any]
+
+
+@pytest.fixture(params=["embedded", "rabbitmq", "redis"])
+def broker_url(request: pytest.FixtureRequest) -> str:
+    return "" if request.param == "embedded" else request.getfixturevalue(f"{request.param}_url")
+
+
+def _terminate(micro: Any) -> None:
+    micro.process.send_signal(signal.SIGTERM)
+
+
+def _press_ctrl_c(micro: Any) -> None:
+    os.killpg(micro.process.pid, signal.SIGINT)
+
+
+def _finish_in_the_middle(
+    micro: Any, ask: Callable[[Any], None], gate: Any, other_gate: Any, wait: Wait, requests: Any
+) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        call = pool.submit(micro.call, "/run/gate", gate.params)
+        task = requests.run.delay("gate", **other_gate.params)
+        answer = pool.submit(task.get, timeout=15)
+        wait(lambda: gate.started() and other_gate.started())
+        ask(micro)
+        wait(lambda: ": stopping" in micro.output())
+        for each in (gate, other_gate):
+            each.open()
+        assert call.result(10) == {"pid": gate.finished()[0]}
+        assert json.loads(answer.result(10)) == {"pid": other_gate.finished()[0]}
+    assert micro.process.wait(10) == 0
+
+
+def test_sigterm_lets_a_rest_call_and_a_celery_task_finish(
+    start_micro: Start,
+    wait_for: Wait,
+    broker_url: str,
+    task_queue: str,
+    good_plugins: str,
+    gate: Any,
+    other_gate: Any,
+) -> None:
+    micro = start_micro("-G", "-C", "-p", good_plugins, "-q", task_queue, "-B", broker_url)
+    requests = micro.requests(task_queue, broker_url)
+    _finish_in_the_middle(micro, _terminate, gate, other_gate, wait_for, requests)
+
+
+def test_ctrl_c_lets_a_rest_call_and_a_celery_task_finish(
+    start_micro: Start, wait_for: Wait, good_plugins: str, gate: Any, other_gate: Any
+) -> None:
+    micro = start_micro("-GC", "-p", good_plugins)
+    _finish_in_the_middle(micro, _press_ctrl_c, gate, other_gate, wait_for, micro.requests())
+    assert list(micro.pids.iterdir()) == []
+
+
+def test_a_second_signal_kills(
+    start_micro: Start,
+    wait_for: Wait,
+    runs: Callable[[int], bool],
+    good_plugins: str,
+    gate: Any,
+    other_gate: Any,
+) -> None:
+    micro = start_micro("-GC", "-p", good_plugins)
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(micro.call, "/run/gate", gate.params)
+        micro.requests().run.delay("gate", **other_gate.params)
+        wait_for(lambda: gate.started() and other_gate.started())
+        working = [*micro.children(micro.process.pid), *gate.started(), *other_gate.started()]
+        micro.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: "SIGTERM: stopping" in micro.output())
+        assert micro.stop(signal.SIGTERM) == 1
+        wait_for(lambda: not any(map(runs, working)))
+        with pytest.raises(OSError):  # noqa: PT011
+            call.result(5)
+    assert "SIGTERM again: killing" in micro.output()
+    assert not gate.finished()
+    assert not other_gate.finished()
+    assert list(micro.pids.iterdir()) == []
+
+
+def test_children_do_not_outlive_a_killed_supervisor(
+    start_micro: Start, wait_for: Wait, runs: Callable[[int], bool], good_plugins: str
+) -> None:
+    micro = start_micro("-GC", "-p", good_plugins)
+    children = micro.children(micro.process.pid)
+    assert {micro.pid("rest"), micro.pid("worker1")} < children
+    micro.process.kill()
+    micro.process.wait()
+    wait_for(lambda: not any(map(runs, children)), 20)
+    again = start_micro("-G", MICRO_PID_FOLDER_PATH=str(micro.pids))
+    assert again.call("/plugins") == []

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from micro.errors import BrokerUnreachable
+from micro.server.child import (
+    REASON,
+    forget,
+    read_ready,
+    reason_in,
+    run_child,
+    settings_file,
+    tell_ready,
+    write_settings,
+)
+from micro.settings import Settings, load_settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(
+        {"pid_folder_path": str(tmp_path), "broker_url": "amqp://u:sesame@host//"}, environ={}
+    )
+
+
+@pytest.fixture
+def _root_logger() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.mark.usefixtures("_root_logger")
+def test_the_settings_reach_the_child_in_a_file_of_the_owners_alone(settings: Settings) -> None:
+    settings_file(settings).write_text("left by another")
+    write_settings(settings)
+    assert stat.S_IMODE(settings_file(settings).stat().st_mode) == 0o600
+    seen: list[object] = []
+
+    def main(*given: object) -> int:
+        seen.extend(given)
+        return 7
+
+    assert run_child(main, [str(settings_file(settings)), "worker1"]) == 7
+    assert seen == [settings, "worker1"]
+
+
+@pytest.mark.usefixtures("_root_logger")
+def test_the_reason_of_a_child_is_its_last_line_and_its_exit_code(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_settings(settings)
+
+    def main(settings: Settings, name: str) -> int:
+        raise BrokerUnreachable(f"no broker for {name}")
+
+    assert run_child(main, [str(settings_file(settings)), "worker1"]) == 3
+    told = capsys.readouterr().err.splitlines()
+    assert reason_in([*told, "something said later"]) == "no broker for worker1"
+
+
+def test_there_may_be_no_reason() -> None:
+    assert reason_in([]) == ""
+    assert reason_in(["Traceback", f"ValueError: {REASON}no"]) == ""
+
+
+def test_the_ready_file_carries_facts_from_child_to_supervisor(settings: Settings) -> None:
+    assert read_ready(settings, "rest") is None
+    tell_ready(settings, "rest", 12, addresses=["here"])
+    tell_ready(settings, "rest", 13, addresses=["there"])
+    assert read_ready(settings, "rest") == {"pid": 13, "addresses": ["there"]}
+    assert [path.name for path in settings.pid_folder_path.iterdir()] == ["rest.ready"]
+
+
+def test_what_children_left_is_forgotten(settings: Settings) -> None:
+    write_settings(settings)
+    tell_ready(settings, "rest", os.getpid())
+    (settings.pid_folder_path / "rest.pid").touch()
+    (settings.pid_folder_path / "micro.pid").touch()
+    forget(settings, ["rest", "worker1"])
+    assert [path.name for path in settings.pid_folder_path.iterdir()] == ["micro.pid"]

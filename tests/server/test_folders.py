@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from micro.errors import AlreadyRunning, ConfigError
+from micro.server.folders import claimed, prepare_folders
+from micro.settings import Settings, load_settings
+
+FOLDERS = ("log_folder_path", "pid_folder_path", "state_folder_path")
+
+
+@pytest.fixture
+def unusable(tmp_path: Path) -> Path:
+    """A folder that not even root can make."""
+    (tmp_path / "file").touch()
+    return tmp_path / "file" / "folder"
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path / "xdg" / "micro"
+
+
+def _named(**folders: Path) -> Settings:
+    return load_settings({name: str(folder) for name, folder in folders.items()}, environ={})
+
+
+def _by_default(**folders: Path) -> Settings:
+    changes: dict[str, Any] = dict(folders)
+    return replace(load_settings(environ={}), **changes)
+
+
+def test_named_folders_are_made(tmp_path: Path) -> None:
+    settings = _named(**{name: tmp_path / name / "deep" for name in FOLDERS})
+    assert prepare_folders(settings) == (settings, "")
+    assert all((tmp_path / name / "deep").is_dir() for name in FOLDERS)
+
+
+@pytest.mark.skipif("sys.platform == 'darwin'", reason="there the state directory is elsewhere")
+def test_defaults_that_cannot_be_written_give_way_to_the_users_own(
+    tmp_path: Path, unusable: Path, state: Path
+) -> None:
+    settings = _by_default(log_folder_path=unusable, pid_folder_path=unusable, state_folder_path=tmp_path)
+    settings, told = prepare_folders(settings)
+    assert (settings.log_folder_path, settings.pid_folder_path) == (state / "log", state / "run")
+    assert settings.state_folder_path == tmp_path
+    assert (state / "log").is_dir()
+    assert told == f"{unusable}, {unusable} cannot be written; instead used: {state / 'log'}, {state / 'run'}"
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_named_folder_that_cannot_be_used_is_refused(
+    tmp_path: Path, unusable: Path, state: Path, name: str
+) -> None:
+    folders = {each: tmp_path / each for each in FOLDERS} | {name: unusable}
+    with pytest.raises(ConfigError, match=rf"'{name}' \(command line\).*Not a directory"):
+        prepare_folders(_named(**folders))
+
+
+@pytest.mark.skipif("os.geteuid() == 0", reason="root may write everywhere")
+def test_a_folder_without_the_right_to_write_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(ConfigError, match="is not writable"):
+        prepare_folders(_named(**dict.fromkeys(FOLDERS, tmp_path)))
+
+
+def test_it_says_so_when_the_users_own_cannot_be_used_either(
+    unusable: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("XDG_STATE_HOME", "HOME"):
+        monkeypatch.setenv(name, str(unusable))
+    with pytest.raises(ConfigError, match="set 'log_folder_path' to another folder"):
+        prepare_folders(_by_default(log_folder_path=unusable))
+
+
+def test_a_claim_is_a_pid_file_while_it_lasts(tmp_path: Path) -> None:
+    with claimed(tmp_path):
+        assert (tmp_path / "micro.pid").read_text() == f"{os.getpid()}\n"
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ZeroDivisionError), claimed(tmp_path):
+        _ = 1 / 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def _claim(folder: Path, has_it: Event, enough: Event) -> None:
+    with claimed(folder):
+        has_it.set()
+        enough.wait(30)
+
+
+def test_a_second_claim_is_refused_until_the_first_ends_even_by_a_kill(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    context = multiprocessing.get_context("spawn")
+    has_it, enough = context.Event(), context.Event()
+    other = context.Process(target=_claim, args=(tmp_path, has_it, enough))
+    other.start()
+    try:
+        assert has_it.wait(20)
+        with pytest.raises(AlreadyRunning, match=rf"process {other.pid}\); stop it"), claimed(tmp_path):
+            pass
+        assert (tmp_path / "micro.pid").exists()
+    finally:
+        other.kill()
+        other.join()
+    with claimed(tmp_path):
+        assert (tmp_path / "micro.pid").read_text() == f"{os.getpid()}\n"
+
+
+def test_a_pid_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "micro.pid").mkdir()
+    with pytest.raises(ConfigError, match=r"'.*micro.pid' cannot be written .*with -pp"), claimed(tmp_path):
+        pass
