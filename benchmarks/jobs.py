@@ -1,0 +1,222 @@
+"""Compares a job, and ``Micro.run``, with a bare Celery task on the same broker, in the same run.
+
+    python benchmarks/jobs.py [--broker URL] [--store URL] [--rounds N] [--check]
+
+Without ``--broker`` an embedded one is started. Each of three workers' kinds has one pool process: a
+plain Celery worker with a plain task, and a worker of Micro. Latency is the median of round trips made one
+after the other; throughput is that of a burst, sent and then waited for. The kinds take turns. With --check
+the exit status is 1 when a job takes more than 1.6 times as long as the task, or reaches less than
+0.6 of its throughput.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from micro.api.endpoints import Requests
+from micro.jobs.service import Jobs
+from micro.plugin.context import RunContext
+from micro.server.broker import embedded_broker
+from micro.server.child import read_ready
+from micro.service import Micro
+from micro.settings import Settings, dump_settings, load_settings
+
+LONGEST_LATENCY, LEAST_THROUGHPUT = 1.6, 0.6
+START_SECONDS = 30
+PARAMS = {"name": "Ada", "times": 2}
+PLUGIN = """
+from micro import PluginBase, PluginDescription
+
+class Greeting(PluginBase):
+    def run(self, name: str, times: int = 1) -> dict[str, str]:
+        return {"msg": " ".join([f"Hello {name}!"] * times)}
+
+plugin = PluginDescription(name="Greeting")
+"""
+BARE = """
+import json
+from celery import Celery
+
+app = Celery("bare", broker={broker!r}, backend="rpc://")
+app.conf.update(task_default_queue={queue!r}, broker_connection_retry_on_startup=True)
+
+@app.task(name="bare.greeting")
+def greeting(name, times=1):
+    return json.dumps({{"msg": " ".join([f"Hello {{name}}!"] * times)}})
+"""
+
+Trip = Callable[[], object]
+Burst = Callable[[int], object]
+Kind = tuple[Trip, Burst]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--broker", default="", help="URL of a broker to use instead of an embedded one")
+    parser.add_argument("--store", default="", help="URL of an empty job table to use instead of SQLite")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--trips", type=int, default=50, help="round trips of each kind in a round")
+    parser.add_argument("--burst", type=int, default=200, help="size of the burst of each kind in a round")
+    parser.add_argument("--check", action="store_true", help="fail when a job misses its goals")
+    options = parser.parse_args(argv)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        broker = options.broker or stack.enter_context(_broker(folder / "broker"))
+        kinds = stack.enter_context(_kinds(folder, broker, options.store))
+        latency = _measure(kinds, options.rounds, lambda kind: _trips(kind[0], options.trips))
+        pace = _measure(kinds, options.rounds, lambda kind: _burst(kind[1], options.burst))
+    return _report(latency, pace, check=options.check)
+
+
+def _report(latency: Mapping[str, float], pace: Mapping[str, float], *, check: bool) -> int:
+    """Print the figures; return the exit status."""
+    bare_latency, bare_pace = latency["bare"], pace["bare"]
+    print(f"{'':12} {'round trip':>12} {'ratio':>6} {'a second':>9} {'ratio':>6}")
+    for name, seconds in latency.items():
+        trip = f"{seconds * 1000:9.2f} ms {seconds / bare_latency:6.2f}"
+        print(f"{name:12} {trip} {pace[name]:9.0f} {pace[name] / bare_pace:6.2f}")
+    missed = (
+        latency["job"] / bare_latency > LONGEST_LATENCY or pace["job"] / bare_pace < LEAST_THROUGHPUT
+    )
+    if missed:
+        print(f"goals: a ratio of at most {LONGEST_LATENCY} and of at least {LEAST_THROUGHPUT}")
+    return int(check and missed)
+
+
+def _measure(
+    kinds: Mapping[str, Kind], rounds: int, figure: Callable[[Kind], float]
+) -> dict[str, float]:
+    """Return the median of each kind's figure; the kinds take turns, the first round is not counted."""
+    found: dict[str, list[float]] = {name: [] for name in kinds}
+    for _ in range(rounds + 1):
+        for name, kind in kinds.items():
+            found[name].append(figure(kind))
+    return {name: statistics.median(figures[1:]) for name, figures in found.items()}
+
+
+def _trips(trip: Trip, count: int) -> float:
+    """Return the median time of a round trip, in seconds."""
+    taken = []
+    for _ in range(count):
+        began = time.perf_counter()
+        trip()
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
+
+
+def _burst(burst: Burst, count: int) -> float:
+    """Return how many a second were done of a burst."""
+    began = time.perf_counter()
+    burst(count)
+    return count / (time.perf_counter() - began)
+
+
+@contextmanager
+def _kinds(folder: Path, broker: str, store: str) -> Iterator[dict[str, Kind]]:
+    """Start a worker of each sort, and yield what to measure, by name."""
+    mark = f"micro-benchmark-{folder.name}"
+    with _bare_worker(folder, broker, f"{mark}-bare"), _micro_worker(folder, broker, mark, store) as settings:
+        jobs = Jobs(Micro(settings))
+        task = _bare_task(folder)
+        run = Requests(broker, mark).run
+        yield {
+            "bare": _task_kind(lambda: task.delay(**PARAMS)),
+            "Micro.run": _task_kind(lambda: run.delay("Greeting", **PARAMS)),
+            "job": (lambda: _one_job(jobs), lambda count: _many_jobs(jobs, count)),
+        }
+
+
+def _task_kind(send: Callable[[], Any]) -> Kind:
+    return (lambda: send().get(timeout=60), lambda count: _gather([send() for _ in range(count)]))
+
+
+def _gather(results: Sequence[Any]) -> None:
+    for each in results:
+        each.get(timeout=60)
+
+
+def _submit(jobs: Jobs) -> str:
+    return jobs.submit("Greeting", PARAMS, RunContext("python")).id
+
+
+def _one_job(jobs: Jobs) -> None:
+    job = jobs.wait(_submit(jobs), 60)
+    assert job.result and "msg" in json.loads(job.result)
+
+
+def _many_jobs(jobs: Jobs, count: int) -> None:
+    for each in [_submit(jobs) for _ in range(count)]:
+        assert jobs.wait(each, 60).state.finished
+
+
+@contextmanager
+def _broker(folder: Path) -> Iterator[str]:
+    with embedded_broker(folder) as broker, _process(broker.process.argv, folder) as process:
+        assert broker.process.ready
+        _wait_for(lambda: broker.process.ready(process.pid), "the embedded broker")
+        yield broker.url
+
+
+@contextmanager
+def _micro_worker(folder: Path, broker: str, queue: str, store: str) -> Iterator[Settings]:
+    plugins, place = folder / "plugins", folder / "micro-state"
+    (plugins / "greeting").mkdir(parents=True)
+    place.mkdir()
+    (plugins / "greeting" / "interface.py").write_text(PLUGIN)
+    file = folder / "config.json"
+    file.write_text(json.dumps({"celery": {"worker_concurrency": 1}}))
+    flags = {"plugin_path": str(plugins), "broker_url": broker, "task_queues": queue, "jobs_url": store}
+    places = dict.fromkeys(("log_folder_path", "pid_folder_path", "state_folder_path"), str(place))
+    settings = load_settings({**flags, **places, "config_file": str(file)}, environ={})
+    (place / "settings").write_text(dump_settings(settings))
+    command = (sys.executable, "-m", "micro.server.worker", str(place / "settings"), "worker1")
+    with _process(command, folder):
+        _wait_for(lambda: read_ready(settings, "worker1"), "the worker of Micro")
+        yield settings
+
+
+@contextmanager
+def _bare_worker(folder: Path, broker: str, queue: str) -> Iterator[None]:
+    (folder / "bare.py").write_text(BARE.format(broker=broker, queue=queue))
+    options = ("-c", "1", "-l", "ERROR", "--without-mingle", "--without-gossip")
+    with _process((sys.executable, "-m", "celery", "-A", "bare", "worker", *options), folder):
+        _bare_task(folder).delay(**PARAMS).get(timeout=START_SECONDS)
+        yield
+
+
+def _bare_task(folder: Path) -> Any:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    return import_module("bare").greeting
+
+
+@contextmanager
+def _process(command: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def _wait_for(ready: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not ready():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{what} did not start within {START_SECONDS} seconds")
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
