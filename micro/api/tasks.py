@@ -9,9 +9,10 @@ from typing import Any
 
 from celery import Celery
 
+from micro.api.job_tasks import add_job_tasks
 from micro.errors import BadRequest, BadResult, MicroError, PluginFailed, error_fields
 from micro.jobs.queue import RUN_JOB, make_celery
-from micro.jobs.service import open_store
+from micro.jobs.service import Jobs, open_store
 from micro.jobs.work import JobWorker
 from micro.plugin.context import RunContext
 from micro.plugin.encoding import NOT_A_NUMBER, to_json
@@ -29,6 +30,7 @@ def create_celery(settings: Settings | None = None, *, micro: Micro | None = Non
     micro = micro or Micro(settings or load_settings())
     app = make_celery(micro.settings)
     _add_tasks(app, micro)
+    add_job_tasks(app, Jobs(micro))
     micro.loaded.call_guarded("micro_celery", app=app)
     return app
 

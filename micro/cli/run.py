@@ -14,12 +14,15 @@ import click
 from micro.cli.arguments import read_arguments
 from micro.cli.completion import complete_plugin
 from micro.cli.options import resolve, settings_options
+from micro.cli.progress import ProgressBar
+from micro.cli.watch import run_as_job
 from micro.errors import BadRequest, InvalidParameters, PluginError
 from micro.plugin.complaints import label
 from micro.plugin.context import RunContext
 from micro.plugin.decoding import parse_parameters
 from micro.plugin.examples import usable_examples
 from micro.plugin.manager import Plugin
+from micro.server.running import settings_in_use
 from micro.service import Micro
 
 _STDIN = "-"
@@ -35,6 +38,7 @@ _MOST_LINES = 20
 @click.option(
     "--example", "number", type=int, metavar="N", help="Take the parameters of the plugin's Nth example."
 )
+@click.option("--job", "as_job", is_flag=True, help="Let a worker of the running Micro do it, and watch.")
 @settings_options("plugin_path")
 @click.pass_context
 def command(
@@ -44,6 +48,7 @@ def command(
     arguments: tuple[str, ...],
     document: str | None,
     number: int | None,
+    as_job: bool,
     **flags: Any,
 ) -> None:
     """Run a plugin here and print its JSON.
@@ -52,6 +57,8 @@ def command(
     all parameters as JSON from standard input. Later ones win: example, JSON, KEY=VALUE.
     """
     settings = resolve(ctx, flags)
+    if as_job:
+        settings = settings_in_use(settings)
     logging.basicConfig(level=settings.log_level, format="%(message)s")
     micro = Micro(settings)
     plugin = micro.loaded.find(name)
@@ -63,6 +70,8 @@ def command(
         **_of_document(document),
         **read_arguments(pairs, plugin.contract.parameters),
     }
+    if as_job:
+        ctx.exit(run_as_job(micro, plugin.name, params))
     _print(_run(ctx, micro, plugin, params))
 
 
@@ -102,7 +111,8 @@ def _read(document: str) -> bytes | str:
 
 def _run(ctx: click.Context, micro: Micro, plugin: Plugin, params: Mapping[str, Any]) -> str:
     try:
-        return micro.run(plugin.name, params, RunContext("command"))
+        with ProgressBar() as bar:
+            return micro.run(plugin.name, params, RunContext("command", reporter=bar))
     except InvalidParameters as err:
         _complain(*_told(err), f"`micro help {plugin.slug}` lists the parameters.")
         ctx.exit(err.exit_code)

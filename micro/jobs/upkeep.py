@@ -149,10 +149,13 @@ def _ended(row: AnyRow, state: State, error: str | None) -> dict[str, Any]:
 
 def _spent(row: AnyRow) -> str:
     lost = row.lost + (row.state == State.RUNNING)
-    times = f"The worker was lost {lost} {'time' if lost == 1 else 'times'} while it ran this job (last "
-    sentence = times if lost else f"This job had all its {row.attempts} attempts (last "
-    sentence += f"{row.worker} in attempt {row.attempt} of {row.attempts}); it is not tried again."
-    return json.dumps({"error": sentence, "code": "worker-lost", "status": 500})
+    last = f"{row.attempt} of {row.attempts}"
+    if lost:
+        times = "1 time" if lost == 1 else f"{lost} times"
+        reason = f"The worker was lost {times} while it ran this job (last {row.worker} in attempt {last})"
+    else:
+        reason = f"This job has had its last attempt ({last})"
+    return json.dumps({"error": f"{reason}; it is not tried again.", "code": "worker-lost", "status": 500})
 
 
 def _lost(row: AnyRow) -> str:

@@ -183,12 +183,13 @@ def _time_limit(job: Job) -> Iterator[None]:
         raise time_limit(job)
 
     before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, job.timeout)
+    timer = signal.setitimer(signal.ITIMER_REAL, job.timeout)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, *timer)
 
 
 def _kill_pool_child(job_id: str) -> None:

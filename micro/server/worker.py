@@ -9,14 +9,16 @@ import warnings
 from functools import partial
 from typing import Any
 
+from billiard.exceptions import WorkerLostError
 from celery import Celery, signals
 from celery.apps.worker import Worker, install_worker_term_handler
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 
+from micro.api.desk import Desk
 from micro.api.tasks import create_celery
 from micro.errors import BrokerUnreachable, ConfigError
 from micro.jobs.queue import publish, queues_for
-from micro.jobs.service import open_store
+from micro.jobs.service import Jobs, open_store
 from micro.jobs.upkeeper import Upkeeper
 from micro.secrets import masked_urls
 from micro.server.child import run_child, tell_ready
@@ -51,7 +53,7 @@ def main(settings: Settings, name: str) -> int:
     # A node that was killed has left its own.
     pidfile.unlink(missing_ok=True)
     _connect_signals(micro, name)
-    _connect_upkeep(app, settings)
+    _connect_threads(app, micro)
     worker = Node(
         app=app,
         hostname=f"{name}@{settings.hostname}",
@@ -97,14 +99,19 @@ def check_broker(app: Celery) -> None:
         ) from err
 
 
-def _connect_upkeep(app: Celery, settings: Settings) -> None:
+def _connect_threads(app: Celery, micro: Micro) -> None:
+    """Let the node's own process keep the job table in order and answer the calls of clients."""
     owner = f"{socket.gethostname()}/{os.getpid()}"
-    upkeeper = Upkeeper(open_store(settings), settings.jobs_keep, owner, partial(publish, app))
+    store = open_store(micro.settings)
+    upkeeper = Upkeeper(store, micro.settings.jobs_keep, owner, partial(publish, app))
+    desk = Desk(app, Jobs(micro, store))
 
     def start(**_: Any) -> None:
         upkeeper.start()
+        desk.start()
 
     def stop(**_: Any) -> None:
+        desk.stop()
         upkeeper.stop()
 
     signals.worker_ready.connect(start, weak=False)
@@ -116,6 +123,7 @@ def _connect_signals(micro: Micro, name: str) -> None:
 
     def set_up_logging(**_: Any) -> None:
         configure_logging(settings.log_level)
+        logging.getLogger("celery.worker.request").addFilter(_without_own_traceback)
 
     def ready(sender: Any, **_: Any) -> None:
         tell_ready(settings, name, sender.pid, plugins=len(micro.loaded), failed=len(micro.loaded.failed))
@@ -133,6 +141,13 @@ def _connect_signals(micro: Micro, name: str) -> None:
     signals.worker_process_shutdown.connect(stop, weak=False)
     # For pools without processes of their own; elsewhere it finds nothing to stop.
     signals.worker_shutdown.connect(stop, weak=False)
+
+
+def _without_own_traceback(record: logging.LogRecord) -> bool:
+    """Take from the news that a process of the pool was lost a traceback that shows none of its frames."""
+    if record.exc_info and isinstance(record.exc_info[1], WorkerLostError):
+        record.exc_info = None
+    return True
 
 
 if __name__ == "__main__":

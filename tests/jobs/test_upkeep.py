@@ -115,6 +115,9 @@ def test_a_job_released_after_its_last_attempt_does_not_wait_for_ever(store: Job
     assert claimed is not None
     store.release(claimed.hold, 0, "the line was busy")
     assert store.sweep().failed == (job.id,)
+    error = store.get(job.id).error
+    assert error is not None
+    assert error["error"].startswith("This job has had its last attempt (1 of 1)")
 
 
 def test_a_lost_job_that_was_to_be_cancelled_is_cancelled(store: JobStore, queued: Job) -> None:
