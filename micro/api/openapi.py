@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from micro import __version__
 from micro.api import openapi_fixed as fixed
+from micro.api import openapi_jobs
 from micro.errors import PluginNotFound
 from micro.plugin.examples import usable_examples
 from micro.plugin.manager import Plugin, Plugins
@@ -18,8 +19,8 @@ from micro.service import Micro
 
 def build_openapi(micro: Micro) -> dict[str, Any]:
     """Return the document: the fixed routes, and one operation for each plugin with its own schemas."""
-    schemas: dict[str, Any] = dict(fixed.SCHEMAS)
-    paths: dict[str, Any] = dict(fixed.PATHS)
+    schemas: dict[str, Any] = {**fixed.SCHEMAS, **openapi_jobs.SCHEMAS}
+    paths: dict[str, Any] = {**fixed.PATHS, **openapi_jobs.PATHS}
     for key, plugin in _keys(micro.loaded).items():
         path = f"/run/{quote(address(plugin, micro.loaded), safe='')}"
         paths[path] = {"post": _operation(plugin, key, schemas)}
@@ -32,7 +33,7 @@ def build_openapi(micro: Micro) -> dict[str, Any]:
         },
         # Relative to this document, which a proxy may have put below a prefix.
         "servers": [{"url": ".", "description": "this service"}],
-        "tags": [{"name": "plugins"}, {"name": "service"}],
+        "tags": [{"name": "plugins"}, {"name": "jobs"}, {"name": "service"}],
         "paths": paths,
         "components": {
             "schemas": schemas,

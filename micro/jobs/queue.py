@@ -12,6 +12,7 @@ from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from micro.errors import ConfigError
+from micro.secrets import masked_urls
 from micro.settings import DEFAULT, Settings
 
 log = logging.getLogger(__name__)
@@ -63,12 +64,17 @@ def publish(app: Celery, job: str, queue: str) -> bool:
             ignore_result=True,
             retry_policy=_PUBLISH_RETRIES,
         )
-    except OperationalError as err:
-        log.warning(
-            "The broker did not take the message for job %s (%s); it is published again later", job, err
-        )
+    except (OperationalError, *_broker_errors(app)) as err:
+        reason = masked_urls(" ".join(str(err).split()))
+        log.warning("The broker did not take the message for job %s (%s); it is sent again later", job, reason)
         return False
     return True
+
+
+def _broker_errors(app: Celery) -> tuple[type[Exception], ...]:
+    """Return what the transport raises that Celery does not translate, such as for a queue of another kind."""
+    connection = app.connection_for_write()
+    return (*connection.connection_errors, *connection.channel_errors)
 
 
 def _task_queue(name: str) -> Queue:

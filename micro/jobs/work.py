@@ -35,8 +35,6 @@ log = logging.getLogger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
 _LOOK_AGAIN = 0.5
 _TICK = 0.2
-# Longer than a blip. After that the job is left to a sweep, and this process to runs that need no table.
-_CLAIM_PATIENCE = 5.0
 
 
 class JobWorker:
@@ -58,9 +56,10 @@ class JobWorker:
 
     def run_job(self, job_id: str) -> None:
         """Run the job, unless another copy of the message did, or it has ended."""
-        # What fails has been recorded, or cannot be.
+        # What fails is on record. A job that cannot even be claimed is left to a sweep, and this process to
+        # runs that need no table.
         with suppress(MicroError):
-            job = self._claim(job_id, _CLAIM_PATIENCE)
+            job = self._claim(job_id, patience=self._lease)
             if job:
                 self._attempt(job, job.params or {}, self._store)
 

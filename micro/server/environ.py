@@ -9,27 +9,21 @@ from urllib.parse import unquote_to_bytes
 
 Scope = dict[str, Any]
 Environ = dict[str, Any]
+Address = tuple[str, int | str] | None
 
-_STANDARD_PORTS = {"http": "80", "https": "443"}
+_PORTS = {"http": "80", "https": "443"}
 
 
 def make_environ(scope: Scope) -> Environ:
     """Return everything but ``wsgi.input``.
 
-    Headers that came more than once are joined, as RFC 9110 (5.3) allows for all that may; a chunked
-    body counts as decoded, so what receives it gives its length.
+    Headers that came more than once are joined, as RFC 9110 (5.3) allows for all that may come so.
     """
     environ = {
+        **_of_connection(scope["server"], scope["client"], scope["scheme"], scope["http_version"]),
         "REQUEST_METHOD": scope["method"],
         "QUERY_STRING": scope["query_string"].decode("latin-1"),
-        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scope["scheme"],
-        "wsgi.input_terminated": True,
         "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
     }
     for name, value in scope["headers"]:
         key = _key(name)
@@ -38,8 +32,11 @@ def make_environ(scope: Scope) -> Environ:
             separator = "; " if key == "HTTP_COOKIE" else ","
             text = f"{environ[key]}{separator}{text}"
         environ[key] = text
-    _add_path(environ, scope)
-    _add_addresses(environ, scope)
+    # gunicorn lets this header through from trusted proxies only.
+    prefix = environ.pop("HTTP_SCRIPT_NAME", None) or scope.get("root_path", "")
+    environ["SCRIPT_NAME"], environ["PATH_INFO"] = _split_path(scope["raw_path"], prefix)
+    if not environ["SERVER_NAME"]:
+        _add_server(environ)
     return environ
 
 
@@ -49,38 +46,47 @@ def _key(name: bytes) -> str:
     return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
 
 
-def _add_path(environ: Environ, scope: Scope) -> None:
-    # Not scope["path"]: it is decoded as UTF-8, and what is none is lost.
-    raw = scope["raw_path"]
+@lru_cache(maxsize=1024)
+def _of_connection(server: Address, client: Address, scheme: str, http_version: str) -> Environ:
+    """Return what the requests of a connection share, for copying."""
+    # The address of a Unix socket is no host and port.
+    host, port = server if server and isinstance(server[1], int) else ("", "")
+    return {
+        "SERVER_PROTOCOL": f"HTTP/{http_version}",
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port),
+        "REMOTE_ADDR": client[0] if client else "",
+        "REMOTE_PORT": str(client[1]) if client else "",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scheme,
+        "wsgi.input_terminated": True,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+
+
+def _add_server(environ: Environ) -> None:
+    """Name host and port, which WSGI wants to be there, as the client does."""
+    host, _, port = environ.get("HTTP_HOST", "").rpartition(":")
+    if not port.isdigit():
+        host, port = environ.get("HTTP_HOST", ""), _PORTS.get(environ["wsgi.url_scheme"], "80")
+    environ["SERVER_NAME"], environ["SERVER_PORT"] = host or "localhost", port
+
+
+def _split_path(raw: bytes, prefix: str) -> tuple[str, str]:
+    """Return SCRIPT_NAME and PATH_INFO; the prefix may have been stripped from the path, or not."""
     if not raw.startswith(b"/"):
         raw = _path_of_target(raw)
+    # Not scope["path"]: it is decoded as UTF-8, and what is none is lost.
     path = (unquote_to_bytes(raw) if b"%" in raw else raw).decode("latin-1")
-    # gunicorn lets this header through from trusted proxies only.
-    prefix = environ.pop("HTTP_SCRIPT_NAME", None) or scope.get("root_path", "")
-    if prefix:
-        prefix = prefix.rstrip("/").encode().decode("latin-1")
-        if path == prefix or path.startswith(f"{prefix}/"):
-            path = path[len(prefix) :]
-    environ["SCRIPT_NAME"] = prefix
-    environ["PATH_INFO"] = path
+    if not prefix:
+        return "", path
+    prefix = prefix.rstrip("/").encode().decode("latin-1")
+    return prefix, path[len(prefix) :] if f"{path}/".startswith(f"{prefix}/") else path
 
 
 def _path_of_target(target: bytes) -> bytes:
     """Return the path of an absolute URL (RFC 9112, 3.2.2); ``*`` and ``host:port`` have none."""
     _, found, rest = target.partition(b"://")
     return b"/" + rest.partition(b"/")[2] if found else b""
-
-
-def _add_addresses(environ: Environ, scope: Scope) -> None:
-    client, server = scope["client"], scope["server"]
-    environ["REMOTE_ADDR"] = client[0] if client else ""
-    if client:
-        environ["REMOTE_PORT"] = str(client[1])
-    if server and isinstance(server[1], int):
-        environ["SERVER_NAME"], environ["SERVER_PORT"] = server[0], str(server[1])
-        return
-    # A Unix socket has neither, and WSGI wants both.
-    host, _, port = environ.get("HTTP_HOST", "").rpartition(":")
-    if not port.isdigit():
-        host, port = environ.get("HTTP_HOST", ""), _STANDARD_PORTS.get(scope["scheme"], "80")
-    environ["SERVER_NAME"], environ["SERVER_PORT"] = host or "localhost", port

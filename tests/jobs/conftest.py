@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,7 +17,10 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from micro.jobs.models import Job, NewJob
+from micro.jobs.service import Jobs, open_store
 from micro.jobs.store import JobStore
+from micro.jobs.work import JobWorker
+from micro.service import Micro
 
 SERVER = os.environ.get("MICRO_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432")
 PROGRAM = Path(__file__).with_name("program.py")
@@ -148,3 +152,63 @@ def together(url: str) -> Iterator[Callable[..., list[Any]]]:
     yield together
     for program in programs:
         program.kill()
+
+
+class Folder:
+    """Where the runs of the chores tell how far they are, and wait to be let go."""
+
+    def __init__(self, path: Path) -> None:
+        path.mkdir()
+        self.path = path
+        self.params = {"folder": str(path)}
+
+    def count(self, word: str) -> int:
+        """Return how many runs have said so."""
+        return len([*self.path.glob(f"{word}-*")])
+
+    def open(self) -> None:
+        (self.path / "open").touch()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "chores")
+
+
+@pytest.fixture
+def micro(load: Callable[..., Micro], plugins: Path, sqlite_url: str) -> Micro:
+    """Micro with the chores, whose patience is short."""
+    return load(plugins / "jobs", jobs_url=sqlite_url, job_lease="1", cancel_grace="0")
+
+
+@pytest.fixture
+def table(micro: Micro) -> Iterator[JobStore]:
+    """The job table of ``micro``."""
+    store = open_store(micro.settings)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def woken() -> list[tuple[str, str]]:
+    """The messages that workers were sent: job and queue."""
+    return []
+
+
+@pytest.fixture
+def jobs(micro: Micro, table: JobStore, woken: list[tuple[str, str]]) -> Jobs:
+    """Jobs whose messages go nowhere but to ``woken``."""
+    return Jobs(micro, table, wake=lambda job, queue: woken.append((job, queue)))
+
+
+@pytest.fixture
+def worker(micro: Micro, table: JobStore) -> JobWorker:
+    micro.start()
+    return JobWorker(micro, table)
+
+
+@pytest.fixture
+def beside() -> Iterator[Callable[..., Future[Any]]]:
+    """Call a function in a thread beside the test, which waits for it in the end."""
+    with ThreadPoolExecutor() as pool:
+        yield pool.submit
