@@ -11,20 +11,24 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent, indent
-from typing import Any, NoReturn, TypeVar
+from typing import Any, LiteralString, NoReturn, TypeVar
 
+import psycopg
 import pytest
 from kombu import Connection
+from psycopg.sql import SQL, Identifier
 from redis import Redis
 from redis.exceptions import RedisError
 
 from micro.plugin import folders
+from micro.server.broker import EmbeddedBroker, embedded_broker
 from micro.service import Micro
 from micro.settings import load_settings
 from micro.testing import WritePlugins
 
 Found = TypeVar("Found")
 MakeMicro = Callable[..., Micro]
+POSTGRESQL = os.environ.get("MICRO_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432")
 INTERFACE = """
 from micro import PluginBase, PluginDescription, PluginError, hookimpl
 from pathlib import Path
@@ -133,6 +137,73 @@ def redis_url() -> Iterator[str]:
     yield f"redis://127.0.0.1:6379/{number}"
     with Redis(db=number) as client:
         client.flushdb()
+
+
+class OwnBroker:
+    """An embedded broker of a test's own, which can be killed and started again."""
+
+    def __init__(self, broker: EmbeddedBroker) -> None:
+        self.url = broker.url
+        self._broker = broker
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, wait: Callable[..., Any]) -> None:
+        self._process = process = subprocess.Popen(self._broker.process.argv, stdout=subprocess.DEVNULL)
+        assert self._broker.process.ready
+        wait(lambda: self._broker.process.ready(process.pid))
+
+    def kill(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path, wait_for: Callable[..., Any]) -> Iterator[OwnBroker]:
+    """A broker that runs, and that no other test uses."""
+    with embedded_broker(tmp_path / "broker") as embedded:
+        broker = OwnBroker(embedded)
+        broker.start(wait_for)
+        yield broker
+        broker.kill()
+
+
+class OwnDatabase:
+    """A PostgreSQL database of a test's own, which can be made unreachable."""
+
+    def __init__(self, admin: psycopg.Connection[Any]) -> None:
+        self.name = f"micro_test_{uuid.uuid4().hex[:12]}"
+        self.url = f"{POSTGRESQL}/{self.name}"
+        self._admin = admin
+        self._do("CREATE DATABASE {}")
+
+    def drop(self) -> None:
+        self._do("DROP DATABASE {} WITH (FORCE)")
+
+    def shut(self) -> None:
+        """Cut all connections, and let no new one in."""
+        self._do("ALTER DATABASE {} ALLOW_CONNECTIONS false")
+        query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+        self._admin.execute(query, [self.name])
+
+    def open(self) -> None:
+        self._do("ALTER DATABASE {} ALLOW_CONNECTIONS true")
+
+    def _do(self, statement: LiteralString) -> None:
+        self._admin.execute(SQL(statement).format(Identifier(self.name)))
+
+
+@pytest.fixture
+def own_database() -> Iterator[OwnDatabase]:
+    """An empty database that no other test uses."""
+    try:
+        admin = psycopg.connect(f"{POSTGRESQL}/postgres", autocommit=True, connect_timeout=3)
+    except psycopg.OperationalError as err:
+        _do_without(f"PostgreSQL does not answer at {POSTGRESQL}: {err}")
+    with admin:
+        database = OwnDatabase(admin)
+        yield database
+        database.drop()
 
 
 @pytest.fixture

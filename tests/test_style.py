@@ -15,13 +15,16 @@ SOURCES = sorted(
     if (ROOT / "tests" / "plugins") not in path.parents
 )
 MOST_LINES_OF_A_FILE = 400
+# Tests of one thing stay together, even when they are many.
+MOST_LINES_OF_TESTS = 600
 MOST_LINES_OF_A_FUNCTION = 60
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_and_functions_are_short(path: Path) -> None:
     text = path.read_text()
-    assert len(text.splitlines()) <= MOST_LINES_OF_A_FILE
+    most = MOST_LINES_OF_TESTS if ROOT / "tests" in path.parents else MOST_LINES_OF_A_FILE
+    assert len(text.splitlines()) <= most
     long = [
         node.name
         for node in ast.walk(ast.parse(text))

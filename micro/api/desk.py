@@ -48,7 +48,8 @@ class Desk:
     def stop(self) -> None:
         """Answer the call that is begun, and no more."""
         self._stopping.set()
-        self._thread.join(_STOP_SECONDS)
+        if self._thread.is_alive():
+            self._thread.join(_STOP_SECONDS)
 
     def _run(self) -> None:
         served = True

@@ -41,6 +41,9 @@ def make_celery(settings: Settings) -> Celery:
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
+        # An exclusive one would be refused to a node that comes back before the broker has missed it, and to
+        # another machine's node of the same name.
+        control_queue_exclusive=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         # RabbitMQ says when it has a message; others ignore this.
         broker_transport_options={"confirm_publish": True},
@@ -64,17 +67,17 @@ def publish(app: Celery, job: str, queue: str) -> bool:
             ignore_result=True,
             retry_policy=_PUBLISH_RETRIES,
         )
-    except (OperationalError, *_broker_errors(app)) as err:
-        reason = masked_urls(" ".join(str(err).split()))
-        log.warning("The broker did not take the message for job %s (%s); it is sent again later", job, reason)
+    except _broker_errors(app) as err:
+        cause = masked_urls(" ".join(str(err).split()))
+        log.warning("The broker did not take the message for job %s (%s); it is sent again later", job, cause)
         return False
     return True
 
 
 def _broker_errors(app: Celery) -> tuple[type[Exception], ...]:
-    """Return what the transport raises that Celery does not translate, such as for a queue of another kind."""
+    """Return what a broker's refusal raises; Celery translates not all that its transports have."""
     connection = app.connection_for_write()
-    return (*connection.connection_errors, *connection.channel_errors)
+    return (OperationalError, *connection.connection_errors, *connection.channel_errors)
 
 
 def _task_queue(name: str) -> Queue:

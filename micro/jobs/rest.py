@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from flask import Blueprint, Flask, Response, request, url_for
+from flask import Blueprint, Flask, Response, after_this_request, request, url_for
 
 from micro.api.rest import read_parameters, request_context
 from micro.errors import MicroError
@@ -80,13 +80,19 @@ def create_blueprint(jobs: Jobs) -> Blueprint:
 
 def _run_as_job(jobs: Jobs, name: str, preference: Preference) -> Response:
     job = jobs.submit(name, read_parameters(), request_context(), preference.key)
+    headers = {"Location": url_for("jobs.show", job_id=job.id)}
+    if preference.applied:
+        headers["Preference-Applied"] = preference.applied
+
+    # The error of a job that failed is told by others, and it is to have them too.
+    @after_this_request
+    def tell(response: Response) -> Response:
+        response.headers.update(headers)
+        return response
+
     if preference.wait:
         job = jobs.wait(job.id, preference.wait)
-    response = _result_response(job) if preference.wait and job.state.finished else _accepted(job)
-    response.headers["Location"] = url_for("jobs.show", job_id=job.id)
-    if preference.applied:
-        response.headers["Preference-Applied"] = preference.applied
-    return response
+    return _result_response(job) if preference.wait and job.state.finished else _accepted(job)
 
 
 def _accepted(job: Job) -> Response:

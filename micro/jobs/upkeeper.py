@@ -43,7 +43,8 @@ class Upkeeper:
     def stop(self) -> None:
         """Finish what is begun and let another process go on."""
         self._stopping.set()
-        self._thread.join(_LEAD_SECONDS)
+        if self._thread.is_alive():
+            self._thread.join(_LEAD_SECONDS)
 
     def _run(self) -> None:
         answered = True

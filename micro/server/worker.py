@@ -145,7 +145,9 @@ def _connect_signals(micro: Micro, name: str) -> None:
 
 def _without_own_traceback(record: logging.LogRecord) -> bool:
     """Take from the news that a process of the pool was lost a traceback that shows none of its frames."""
-    if record.exc_info and isinstance(record.exc_info[1], WorkerLostError):
+    error = record.exc_info and record.exc_info[1]
+    # billiard wraps it in one that prints as a traceback.
+    if isinstance(getattr(error, "exc", error), WorkerLostError):
         record.exc_info = None
     return True
 

@@ -182,9 +182,7 @@ def test_a_ticker_calls_again_and_again_until_told_to_stop(wait_for: Wait) -> No
     ticker.remove(call)
 
 
-def test_a_call_that_fails_does_not_stop_the_others(
-    wait_for: Wait, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_call_that_fails_does_not_stop_the_others(wait_for: Wait, caplog: pytest.LogCaptureFixture) -> None:
     ticker = Ticker(0.001, linger=0)
     called = threading.Event()
 
