@@ -86,17 +86,13 @@ def _report(latency: Mapping[str, float], pace: Mapping[str, float], *, check: b
     for name, seconds in latency.items():
         trip = f"{seconds * 1000:9.2f} ms {seconds / bare_latency:6.2f}"
         print(f"{name:12} {trip} {pace[name]:9.0f} {pace[name] / bare_pace:6.2f}")
-    missed = (
-        latency["job"] / bare_latency > LONGEST_LATENCY or pace["job"] / bare_pace < LEAST_THROUGHPUT
-    )
+    missed = latency["job"] / bare_latency > LONGEST_LATENCY or pace["job"] / bare_pace < LEAST_THROUGHPUT
     if missed:
         print(f"goals: a ratio of at most {LONGEST_LATENCY} and of at least {LEAST_THROUGHPUT}")
     return int(check and missed)
 
 
-def _measure(
-    kinds: Mapping[str, Kind], rounds: int, figure: Callable[[Kind], float]
-) -> dict[str, float]:
+def _measure(kinds: Mapping[str, Kind], rounds: int, figure: Callable[[Kind], float]) -> dict[str, float]:
     """Return the median of each kind's figure; the kinds take turns, the first round is not counted."""
     found: dict[str, list[float]] = {name: [] for name in kinds}
     for _ in range(rounds + 1):

@@ -126,6 +126,19 @@ def rabbitmq_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def cut_connections(rabbitmq_url: str) -> Callable[[], None]:
+    """Let the local RabbitMQ close every connection of this run."""
+    vhost = rabbitmq_url.rpartition("/")[2]
+    if not vhost:
+        _do_without("This run has no virtual host of its own, and would cut others off")
+
+    def cut() -> None:
+        assert _rabbitmqctl("close_all_connections", "-p", vhost, "a test wants it")
+
+    return cut
+
+
+@pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """The local Redis, with an empty database of this run's own."""
     try:

@@ -104,10 +104,10 @@ def test_empty_and_zero_override(config_file: ConfigFile) -> None:
 @pytest.mark.parametrize(
     ("environ", "message"),
     [
-        ({"MICRO_CELERY": "maybe"}, "'celery' (MICRO_CELERY): expected one of 1/0/true/false/yes/no/on/off, found a string 'maybe'"),
-        ({"MICRO_CELERY_WORKERS": "two"}, "'celery_workers' (MICRO_CELERY_WORKERS): expected a whole number from 1 on, found a string 'two'"),
+        ({"MICRO_CELERY": "maybe"}, "'celery' (MICRO_CELERY): expected one of 1/0/true/false/yes"),
+        ({"MICRO_CELERY_WORKERS": "two"}, "(MICRO_CELERY_WORKERS): expected a whole number from 1 on"),
         ({"MICRO_GUNICORN_WORKERS": "0"}, "from 1 on, found a string '0'"),
-        ({"MICRO_LOG_LEVEL": "LOUD"}, "expected one of DEBUG, INFO, WARNING, ERROR, CRITICAL, found a string 'LOUD'"),
+        ({"MICRO_LOG_LEVEL": "LOUD"}, "expected one of DEBUG, INFO, WARNING, ERROR, CRITICAL, found"),
         ({"MICRO_BIND": "8000"}, "expected HOST:PORT or unix:PATH"),
         ({"MICRO_BIND": "localhost:99999"}, "expected HOST:PORT or unix:PATH"),
         ({"MICRO_LOG_FOLDER_PATH": ""}, "expected a path, found an empty string"),
@@ -244,7 +244,7 @@ def test_a_child_restores_what_was_dumped(config_file: ConfigFile) -> None:
 def test_the_plugin_path_must_exist(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     check_plugin_path(Settings(plugin_path=(tmp_path,)))
-    with pytest.raises(ConfigError, match="found nothing at .*create it or name another with -p"):
+    with pytest.raises(ConfigError, match=r"found nothing at .*create it or name another with -p"):
         check_plugin_path(load_settings({"plugin_path": str(tmp_path / "none")}, {}))
     with pytest.raises(ConfigError, match="found a file at"):
         check_plugin_path(load_settings({"plugin_path": str(tmp_path / "file")}, {}))

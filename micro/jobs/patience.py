@@ -21,6 +21,7 @@ def persist(operation: Callable[[], Outcome], what: str, patience: float = PATIE
     """Do it as soon as the job table answers; after ``patience`` seconds raise its StoreUnavailable."""
     deadline = time.monotonic() + patience
     pause = _FIRST_PAUSE
+    told = False
     while True:
         try:
             return operation()
@@ -28,6 +29,8 @@ def persist(operation: Callable[[], Outcome], what: str, patience: float = PATIE
             if time.monotonic() + pause > deadline:
                 log.error("The %s is given up, the job table does not answer: %s", what, err.message)
                 raise
-            log.warning("The %s waits for the job table: %s", what, err.message)
+            if not told:
+                log.warning("The %s waits for the job table: %s", what, err.message)
+            told = True
         time.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE)

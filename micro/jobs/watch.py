@@ -62,6 +62,7 @@ class Watch:
         self._progress: Progress | None = None
         self._stop_asked = threading.Event()
         self._over = False
+        self._answered = True
         # Held by whoever writes for this run: the ticker's thread or, at the end, the run's own.
         self._writing = threading.Lock()
         now = time.monotonic()
@@ -120,10 +121,15 @@ class Watch:
         try:
             renewal = self._record.renew(self._job.hold, self._terms.lease, progress, lines)
         except StoreUnavailable as err:
-            log.warning("Job %s goes on, but the job table does not answer: %s", self._job.id, err.message)
+            if self._answered:
+                log.warning(
+                    "Job %s goes on, but the job table does not answer: %s", self._job.id, err.message
+                )
+            self._answered = False
             self._lines.extendleft(reversed(lines))
             self._progress = self._progress or progress
             return
+        self._answered = True
         if renewal.cancel_requested or not renewal.kept:
             self._ask_to_stop()
 

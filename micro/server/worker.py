@@ -46,9 +46,8 @@ def main(settings: Settings, name: str) -> int:
     micro = Micro(settings)
     app = create_celery(micro=micro)
     check_broker(app)
-    # The supervisor has warned of root, once for all; the other tells of defaults in Celery 6.
-    for category in (SecurityWarning, CPendingDeprecationWarning):
-        warnings.simplefilter("ignore", category)
+    # The supervisor has warned of root, once for all.
+    warnings.simplefilter("ignore", SecurityWarning)
     pidfile = settings.pid_folder_path / f"{name}.pid"
     # A node that was killed has left its own.
     pidfile.unlink(missing_ok=True)
@@ -65,6 +64,8 @@ def main(settings: Settings, name: str) -> int:
         without_mingle=True,
         without_gossip=True,
     )
+    # Of defaults in Celery 6; it has just turned them on.
+    warnings.simplefilter("ignore", CPendingDeprecationWarning)
     worker.start()
     return int(worker.exitcode or 0)
 

@@ -44,9 +44,7 @@ class Caller:
         with self.open(method, path, body, headers) as answer:
             return Answer(answer.status, answer.headers, answer.read().decode())
 
-    def open(
-        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
-    ) -> Any:
+    def open(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
         """Return the response itself, errors too."""
         data = None if body is None else json.dumps(body).encode()
         given = {"Content-Type": "application/json", **(headers or {})}
@@ -268,14 +266,12 @@ def test_an_ended_job_can_be_repeated_and_deleted(call: Caller) -> None:
     assert call("GET", first).status == 404
 
 
-def test_a_job_whose_process_dies_every_time_fails_with_that_reason(
-    call: Caller, folder: Folder
-) -> None:
+def test_a_job_whose_process_dies_every_time_fails_with_that_reason(call: Caller, folder: Folder) -> None:
     job = call.submit("dies", **folder.params)
     ended = call.end(job, 40)
     assert (ended["state"], ended["error"]["code"], folder.count("started")) == ("failed", "worker-lost", 3)
     assert "The worker was lost 3 times while it ran this job" in ended["error"]["error"]
-    assert "Traceback" not in call.micro.output().partition("WorkerLostError")[2]
+    assert "mark_as_worker_lost" not in call.micro.output()
 
 
 # Celery clients
@@ -301,12 +297,13 @@ def test_it_can_be_cancelled_as_any_other(call: Caller, folder: Folder, wait_for
 
 
 def test_a_message_that_the_broker_delivers_again_does_not_run_again(
-    start: Callable[..., Caller], rabbitmq_url: str, task_queue: str, folder: Folder, wait_for: Wait
-) -> None:
+    start: Callable[..., Caller], rabbitmq_url: str, cut_connections: Callable[[], None], task_queue: str,
+    folder: Folder, wait_for: Wait,
+) -> None:  # fmt: skip
     call = start("-GC", "-B", rabbitmq_url, "-q", task_queue)
     task = call.micro.requests(task_queue, rabbitmq_url).run.delay("Patient", **folder.params)
     wait_for(lambda: call("GET", "/jobs").json["jobs"])
-    _cut_connections(rabbitmq_url)
+    cut_connections()
     folder.open()
     assert json.loads(task.get(timeout=15)) == {"cancelled": False}
     (job,) = call("GET", "/jobs").json["jobs"]
@@ -369,12 +366,13 @@ def test_a_broker_of_its_own_may_be_away_for_a_while(
 
 
 def test_a_worker_that_loses_its_connection_goes_on(
-    start: Callable[..., Caller], rabbitmq_url: str, task_queue: str, folder: Folder, wait_for: Wait
-) -> None:
+    start: Callable[..., Caller], rabbitmq_url: str, cut_connections: Callable[[], None], task_queue: str,
+    folder: Folder, wait_for: Wait,
+) -> None:  # fmt: skip
     call = start("-GC", "-B", rabbitmq_url, "-q", task_queue)
     running = call.submit("patient", **folder.params)
     wait_for(lambda: folder.count("started"))
-    _cut_connections(rabbitmq_url)
+    cut_connections()
     folder.open()
     assert call.end(running)["attempt"] == 1
     assert call.end(call.submit("add", a=1, b=2), 20)["state"] == "succeeded"
@@ -409,16 +407,3 @@ def test_a_stream_that_is_followed_does_not_keep_micro_from_stopping(
         folder.open()
         assert call.micro.stop() == 0
         assert time.monotonic() - began < 10
-
-
-def _cut_connections(url: str) -> None:
-    """Let RabbitMQ close every connection of the virtual host."""
-    import shutil
-    import subprocess
-
-    program = shutil.which("rabbitmqctl")
-    vhost = url.rpartition("/")[2]
-    if not program or not vhost:
-        pytest.skip("rabbitmqctl is needed, and a virtual host of this run's own")
-    command = [program, "-q", "close_all_connections", "-p", vhost, "a test wants it"]
-    subprocess.run(command, check=True, capture_output=True, timeout=30)

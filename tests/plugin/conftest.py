@@ -63,7 +63,13 @@ def namespace_case(tmp_path: Path, write_files: Callable[[Path, Mapping[str, str
         write_files(tmp_path / "plugins", files)
         write_files(tmp_path / "site", installed or {})
         path = os.pathsep.join([str(tmp_path / "site"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
-        changes = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": path.rstrip(os.pathsep), **(env or {})}
+        # What a Micro in this process told its children is not for these.
+        changes = {
+            "_MICRO_PLUGIN_PATH": None,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": path.rstrip(os.pathsep),
+            **(env or {}),
+        }
         environment = {key: value for key, value in {**os.environ, **changes}.items() if value is not None}
         done = subprocess.run(
             [sys.executable, "-P", *flags, *(command or ["-c", PREAMBLE + dedent(script)])],

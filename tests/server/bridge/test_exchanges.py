@@ -139,9 +139,7 @@ def test_an_absolute_target_names_the_path(client: Any) -> None:
 
 
 @pytest.mark.parametrize("when", ["early", "exit"])
-def test_an_exception_of_the_application_is_logged_and_answered(
-    server: Any, client: Any, when: str
-) -> None:
+def test_an_exception_of_the_application_is_logged_and_answered(server: Any, client: Any, when: str) -> None:
     assert client.get(f"/fail?when={when}").read().status == 500
     assert when in server.output()
     assert server.get("/").status == 200

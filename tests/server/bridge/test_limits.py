@@ -79,7 +79,8 @@ def test_a_body_that_the_application_does_not_read_is_no_reason_to_refuse(micro:
 def test_a_body_that_trickles_is_refused(micro: Any) -> None:
     with micro.connect() as client:
         client.send(
-            "POST /run/echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n1"
+            "POST /run/echo HTTP/1.1\r\nHost: x\r\n"
+            "Content-Type: application/json\r\nContent-Length: 9\r\n\r\n1"
         )
         _check_refusal(client.read(), 408, "Expected the body within 0.5 seconds")
 
@@ -116,7 +117,9 @@ def test_a_connection_whose_next_head_does_not_come_is_closed(server: Any) -> No
 
 def test_slow_clients_hold_no_thread(serve: Callable[..., Any]) -> None:
     server = serve(threads=1)
-    slow = [server.connect().send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n1") for _ in range(20)]
+    slow = [
+        server.connect().send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n1") for _ in range(20)
+    ]
     assert server.get("/").status == 200
     for client in slow:
         with client:

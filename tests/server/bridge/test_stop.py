@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 
 def test_calls_that_run_and_wait_are_answered_before_the_server_stops(
     serve: Callable[..., Any], wait_until: Callable[..., Any]
