@@ -15,7 +15,7 @@ import timeit
 from collections.abc import Callable
 from typing import Any
 
-from micro.plugin.contract import build_contract
+from micro.contract.contract import build_contract
 from micro.plugin.pluginbase import PluginBase
 
 LIMIT_MICROSECONDS = 10.0

@@ -24,6 +24,7 @@ FLOORS = (
     ("micro.jobs",),
     ("micro.service",),
     ("micro.plugin",),
+    ("micro.contract",),
     ("micro.settings", "micro.parsers", "micro.secrets", "micro.errors", "micro"),
 )
 # Which libraries are at home where; elsewhere nothing of them is imported.

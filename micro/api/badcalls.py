@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from micro.contract.contract import Contract
+from micro.contract.trouble import json_pointer
 from micro.errors import InvalidParameters, PluginFailed
-from micro.plugin.contract import Contract
-from micro.plugin.trouble import json_pointer
 
 Params = dict[str, Any]
 

@@ -15,8 +15,8 @@ from werkzeug.exceptions import LengthRequired, RequestEntityTooLarge, Unsupport
 from micro.api.cors import allow_origins
 from micro.api.openapi import build_openapi
 from micro.api.problem import register_error_handlers
+from micro.contract.decoding import parse_parameters
 from micro.plugin.context import RunContext
-from micro.plugin.decoding import parse_parameters
 from micro.service import Micro
 from micro.settings import Settings, load_settings
 

@@ -10,13 +10,13 @@ from typing import Any
 from celery import Celery
 
 from micro.api.job_tasks import add_job_tasks
+from micro.contract.encoding import NOT_A_NUMBER, to_json
+from micro.contract.trouble import NotJson
 from micro.errors import BadRequest, BadResult, MicroError, PluginFailed, error_fields
 from micro.jobs.queue import RUN_JOB, make_celery
 from micro.jobs.service import Jobs, open_store
 from micro.jobs.work import JobWorker
 from micro.plugin.context import RunContext
-from micro.plugin.encoding import NOT_A_NUMBER, to_json
-from micro.plugin.trouble import NotJson
 from micro.service import Micro
 from micro.settings import Settings, load_settings
 

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from micro.cli.words import Schema, alternatives
+from micro.contract.decoding import parse_parameters
 from micro.errors import BadRequest
-from micro.plugin.decoding import parse_parameters
 
 _WRITABLE_NAME = re.compile(r"[^\W\d][^=]*(?<!:)")
 

@@ -16,10 +16,10 @@ from micro.cli.completion import complete_plugin
 from micro.cli.options import resolve, settings_options
 from micro.cli.progress import ProgressBar
 from micro.cli.watch import run_as_job
+from micro.contract.complaints import label
+from micro.contract.decoding import parse_parameters
 from micro.errors import BadRequest, InvalidParameters, PluginError
-from micro.plugin.complaints import label
 from micro.plugin.context import RunContext
-from micro.plugin.decoding import parse_parameters
 from micro.plugin.examples import usable_examples
 from micro.plugin.manager import Plugin
 from micro.server.running import settings_in_use

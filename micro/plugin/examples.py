@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from micro.plugin.encoding import to_json
+from micro.contract.encoding import to_json
+from micro.contract.trouble import NotJson
 from micro.plugin.pluginbase import PluginDescription
-from micro.plugin.trouble import NotJson
 
 PARTS = ("params", "result")
 

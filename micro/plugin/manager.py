@@ -12,8 +12,8 @@ from typing import Any
 
 import pluggy
 
+from micro.contract.contract import Contract, build_contract
 from micro.errors import MicroError, PluginLoadError, PluginNotFound, one_line
-from micro.plugin.contract import Contract, build_contract
 from micro.plugin.folders import FolderScan, PluginFolder, install, load_folder, scan_folders, unload_folder
 from micro.plugin.hooks import create_hook_manager
 from micro.plugin.names import as_asked, slug, suggestion

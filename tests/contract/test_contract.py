@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, Field, GetCoreSchemaHandler
 
+from micro.contract.contract import Contract, build_contract
 from micro.errors import InvalidParameters, PluginFailed
-from micro.plugin.contract import Contract, build_contract
 from micro.plugin.pluginbase import PluginBase
 
 if TYPE_CHECKING:

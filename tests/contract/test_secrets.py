@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 import pytest
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
-from micro.plugin.contract import Contract, build_contract
+from micro.contract.contract import Contract, build_contract
 from micro.plugin.pluginbase import PluginBase
 
 MASK = "**********"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from micro.plugin.docstrings import Documentation, read_documentation
+from micro.contract.docstrings import Documentation, read_documentation
 
 
 class Plain:

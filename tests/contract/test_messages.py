@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import pytest
 from pydantic import AfterValidator, BaseModel
 
+from micro.contract.contract import Contract, build_contract
 from micro.errors import InvalidParameters
-from micro.plugin.contract import Contract, build_contract
 from micro.plugin.pluginbase import PluginBase
 
 SECRET = "s3cr3t-v4lu3"

@@ -12,9 +12,9 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field
 
 from micro import PluginBase
+from micro.contract.contract import Contract, build_contract
+from micro.contract.schemas import BASE64, DECIMAL
 from micro.errors import InvalidParameters
-from micro.plugin.contract import Contract, build_contract
-from micro.plugin.schemas import BASE64, DECIMAL
 
 
 class Circle(BaseModel):

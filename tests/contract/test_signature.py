@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from micro.contract.contract import Contract, build_contract
 from micro.errors import InvalidParameters
-from micro.plugin.contract import Contract, build_contract
 from micro.plugin.pluginbase import PluginBase
 
 

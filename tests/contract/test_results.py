@@ -24,8 +24,8 @@ from pydantic import (
     field_validator,
 )
 
+from micro.contract.contract import Contract, build_contract
 from micro.errors import BadResult
-from micro.plugin.contract import Contract, build_contract
 from micro.plugin.pluginbase import PluginBase
 
 NOON = datetime(2030, 12, 31, 12, tzinfo=timezone.utc)  # noqa: UP017

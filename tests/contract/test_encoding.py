@@ -24,8 +24,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, RootModel, SecretStr, field_serializer
 
+from micro.contract.encoding import encode_result
 from micro.errors import BadResult
-from micro.plugin.encoding import encode_result
 
 NAN, INFINITY = float("nan"), float("inf")
 CAUSE = "NaN or infinity"
@@ -300,7 +300,7 @@ def test_nan_in_numpy_is_refused_and_its_place_named() -> None:
 
 def test_encoding_does_not_import_numpy() -> None:
     code = (
-        "import sys; from micro.plugin.encoding import encode_result;"
+        "import sys; from micro.contract.encoding import encode_result;"
         "print(encode_result({'a': range(1)})); sys.exit('numpy' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -20,9 +20,9 @@ from typing import Final
 
 from pydantic_core import PydanticSerializationError
 
+from micro.contract.jsonform import dump
+from micro.contract.trouble import NOT_FINITE, NotJson, first_trouble, kind_of, surely_finite
 from micro.errors import BadResult
-from micro.plugin.jsonform import dump
-from micro.plugin.trouble import NOT_FINITE, NotJson, first_trouble, kind_of, surely_finite
 
 NOT_A_NUMBER: Final = (b"NaN", b"Infinity")
 # A pydantic model writes its NaN as null, so in a result null too calls for a closer look.

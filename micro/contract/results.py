@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 from pydantic_core import ValidationError
 
+from micro.contract.complaints import field_errors, listing
+from micro.contract.encoding import encode_result
+from micro.contract.schemas import CONFIG, json_schema, reads_what_it_writes, validator
 from micro.errors import BadResult, FieldError
-from micro.plugin.complaints import field_errors, listing
-from micro.plugin.encoding import encode_result
-from micro.plugin.schemas import CONFIG, json_schema, reads_what_it_writes, validator
 
 
 class ResultType:

@@ -20,10 +20,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, Json, SecretBytes, SecretStr, with_config
 
+from micro.contract.contract import Contract, build_contract
+from micro.contract.schemas import BASE64
 from micro.errors import InvalidParameters
-from micro.plugin.contract import Contract, build_contract
 from micro.plugin.pluginbase import PluginBase
-from micro.plugin.schemas import BASE64
 
 
 class Color(Enum):

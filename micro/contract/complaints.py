@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from pydantic_core import ErrorDetails, ValidationError
 
+from micro.contract.expectations import explanation
+from micro.contract.trouble import json_pointer
 from micro.errors import FieldError
-from micro.plugin.expectations import explanation
-from micro.plugin.trouble import json_pointer
 
 MOST_ERRORS: Final = 1000
 _MOST_TOLD = 3

@@ -4,7 +4,7 @@ Parameters are checked as JSON, strictly, so that the schema tells the whole tru
 "5" is no integer and true no number, while 5.0 is an integer as JSON Schema has it. What JSON
 lacks comes as text: dates, durations, UUIDs, paths, decimals (numbers too) and bytes as base64
 in either alphabet. A parameter without annotation takes any JSON value; one whose default is
-None takes null. Results are written as ``micro.plugin.encoding`` says.
+None takes null. Results are written as ``micro.contract.encoding`` says.
 """
 
 from __future__ import annotations
@@ -17,16 +17,15 @@ from typing import Annotated, Any, get_origin
 
 from pydantic import PydanticUserError
 
-from micro.plugin.annotations import usable
-from micro.plugin.docstrings import Documentation, read_documentation
-from micro.plugin.encoding import encode_result, to_json
-from micro.plugin.masking import has_secrets, masked
-from micro.plugin.parameters import ParameterTypes
-from micro.plugin.pluginbase import PluginBase
-from micro.plugin.results import ResultType
-from micro.plugin.schemas import has_raw_bytes, json_schema, object_adapter
-from micro.plugin.signature import REFUSED, REQUIRED, Parameter, Signature, read_signature
-from micro.plugin.trouble import NotJson
+from micro.contract.annotations import usable
+from micro.contract.docstrings import Documentation, read_documentation
+from micro.contract.encoding import encode_result, to_json
+from micro.contract.masking import has_secrets, masked
+from micro.contract.parameters import ParameterTypes
+from micro.contract.results import ResultType
+from micro.contract.schemas import has_raw_bytes, json_schema, object_adapter
+from micro.contract.signature import REFUSED, REQUIRED, Parameter, Signature, read_signature
+from micro.contract.trouble import NotJson
 
 _ORDER = ("type", "properties", "required", "additionalProperties", "$defs")
 _ANY_OBJECT = ({"type": "object"}, {"type": "object", "additionalProperties": True})
@@ -73,8 +72,8 @@ class Contract:
         return hidden
 
 
-def build_contract(run_owner: type[PluginBase]) -> Contract:
-    """Build the contract of a plugin class.
+def build_contract(run_owner: type) -> Contract:
+    """Build the contract of a class with a ``run`` method.
 
     Never raises: a type that cannot be checked is taken for any and reported in ``findings``.
     """
