@@ -26,11 +26,12 @@ from typing import Any
 
 from micro.api.endpoints import Requests
 from micro.jobs.service import Jobs
+from micro.layers import dump_settings, load_settings
 from micro.plugin.context import RunContext
 from micro.server.broker import embedded_broker
 from micro.server.child import read_ready
 from micro.service import Micro
-from micro.settings import Settings, dump_settings, load_settings
+from micro.settings import Settings
 
 LONGEST_LATENCY, LEAST_THROUGHPUT = 1.6, 0.6
 START_SECONDS = 30

@@ -79,7 +79,7 @@ def micro_plugin_path(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture
 def micro_settings(micro_plugin_path: Path, tmp_path: Path) -> Settings:
     """The settings of ``micro``: the defaults whatever the environment says, with folders of the test."""
-    from micro.settings import load_settings
+    from micro.layers import load_settings
 
     folders = {"plugin_path": [str(micro_plugin_path)], "state_folder_path": str(tmp_path / "state")}
     return load_settings(folders, environ={})
@@ -142,8 +142,8 @@ def _examples(config: pytest.Config, test: Path) -> list[PluginExample]:
 
 
 def _plugins(path: Path) -> Plugins:
+    from micro.layers import load_settings
     from micro.plugin.manager import load_plugins
-    from micro.settings import load_settings
 
     return load_plugins(load_settings({"plugin_path": [str(path)]}, environ={}))
 

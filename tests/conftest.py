@@ -20,10 +20,10 @@ from psycopg.sql import SQL, Identifier
 from redis import Redis
 from redis.exceptions import RedisError
 
+from micro.layers import load_settings
 from micro.plugin import folders
 from micro.server.broker import EmbeddedBroker, embedded_broker
 from micro.service import Micro
-from micro.settings import load_settings
 from micro.testing import WritePlugins
 
 Found = TypeVar("Found")

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from micro.layers import load_settings
 from micro.plugin import hookspecs
-from micro.settings import load_settings, table, to_raw, variable
+from micro.settings import table, to_raw, variable
 from micro.testing import WritePlugins
 
 ROOT = Path(__file__).parents[1]

@@ -9,17 +9,8 @@ from typing import Any
 import pytest
 
 from micro.errors import ConfigError
-from micro.settings import (
-    Settings,
-    check_plugin_path,
-    default_file,
-    dump_settings,
-    load_settings,
-    restore_settings,
-    table,
-    to_raw,
-    variable,
-)
+from micro.layers import default_file, dump_settings, load_settings, restore_settings
+from micro.settings import Settings, check_plugin_path, table, to_raw, variable
 
 ConfigFile = Callable[[object], str]
 

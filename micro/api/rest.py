@@ -16,9 +16,10 @@ from micro.api.cors import allow_origins
 from micro.api.openapi import build_openapi
 from micro.api.problem import register_error_handlers
 from micro.contract.decoding import parse_parameters
+from micro.layers import load_settings
 from micro.plugin.context import RunContext
 from micro.service import Micro
-from micro.settings import Settings, load_settings
+from micro.settings import Settings
 
 # Built-in features are plugins of the same hooks; they stand above this module, so they are only named here.
 FEATURES = ("micro.jobs.rest", "micro.web.docs")

@@ -16,9 +16,10 @@ from micro.errors import BadRequest, BadResult, MicroError, PluginFailed, error_
 from micro.jobs.queue import RUN_JOB, make_celery
 from micro.jobs.service import Jobs, open_store
 from micro.jobs.work import JobWorker
+from micro.layers import load_settings
 from micro.plugin.context import RunContext
 from micro.service import Micro
-from micro.settings import Settings, load_settings
+from micro.settings import Settings
 
 
 def create_celery(settings: Settings | None = None, *, micro: Micro | None = None) -> Celery:

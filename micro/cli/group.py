@@ -82,7 +82,7 @@ def _show_version() -> None:
 def _show_defaults() -> None:
     import json
 
-    from micro.settings import default_file
+    from micro.layers import default_file
 
     click.echo(json.dumps(default_file(), indent=4))
 

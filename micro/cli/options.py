@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from micro.settings import Settings, load_settings, table, to_raw, variable
+from micro.layers import load_settings
+from micro.settings import Settings, table, to_raw, variable
 
 Command = Callable[..., Any]
 

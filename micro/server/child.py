@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from micro.errors import MicroError
+from micro.layers import dump_settings, restore_settings
 from micro.server.logs import configure_logging
-from micro.settings import Settings, dump_settings, restore_settings
+from micro.settings import Settings
 
 REASON = "Error: "
 """What the line begins with in which a child tells why it ends."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from micro.errors import ConfigError
+from micro.layers import restore_settings
 from micro.server.child import settings_file
 from micro.server.folders import prepare_folders
-from micro.settings import Settings, restore_settings
+from micro.settings import Settings
 
 
 @dataclass(frozen=True)

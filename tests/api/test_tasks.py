@@ -190,7 +190,7 @@ def test_the_celery_command_takes_the_application(plugin_dir, tmp_path):
     path = plugin_dir({"echo/interface.py": ECHO})
     module = tmp_path / "tasks.py"
     module.write_text(
-        "from micro.api.tasks import create_celery\nfrom micro.settings import load_settings\n"
+        "from micro.api.tasks import create_celery\nfrom micro.layers import load_settings\n"
         f"app = create_celery(load_settings({{'plugin_path': {str(path)!r}}}))\n"
     )
     command = [sys.executable, "-m", "celery", "-A", "tasks", "report"]

@@ -10,7 +10,8 @@ from click.testing import Result
 
 from micro import __version__
 from micro.cli import help_text
-from micro.settings import default_file, table
+from micro.layers import default_file
+from micro.settings import table
 
 Run = Callable[..., Result]
 

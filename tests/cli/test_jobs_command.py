@@ -23,10 +23,11 @@ from micro.errors import NoWorker
 from micro.jobs.models import Job, LogLine, NewJob, Progress, State
 from micro.jobs.store import JobStore
 from micro.jobs.work import JobWorker
+from micro.layers import load_settings
 from micro.server.child import write_settings
 from micro.server.folders import claimed
 from micro.service import Micro
-from micro.settings import Settings, load_settings
+from micro.settings import Settings
 from micro.testing import WritePlugins
 
 Run = Callable[..., Result]

@@ -17,7 +17,8 @@ import pytest
 from micro.client import Client, Job, connect
 from micro.jobs.models import NewJob
 from micro.jobs.store import JobStore
-from micro.settings import Settings, dump_settings, load_settings
+from micro.layers import dump_settings, load_settings
+from micro.settings import Settings
 
 SERVE = Path(__file__).with_name("serve.py")
 PLUGINS = {

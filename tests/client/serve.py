@@ -12,9 +12,10 @@ from micro.api.desk import Desk
 from micro.api.rest import create_app
 from micro.jobs.queue import make_celery
 from micro.jobs.service import Jobs
+from micro.layers import restore_settings
 from micro.server import worker
 from micro.service import Micro
-from micro.settings import Settings, restore_settings
+from micro.settings import Settings
 
 
 def serve_rest(settings: Settings) -> None:

@@ -12,7 +12,8 @@ from kombu import Connection, Exchange, Queue, pools
 
 from micro.errors import ConfigError
 from micro.jobs.queue import make_celery, publish, queues_for
-from micro.settings import Settings, load_settings
+from micro.layers import load_settings
+from micro.settings import Settings
 
 JOB = "01a20346-f776-762e-a0b2-7bf295207895"
 

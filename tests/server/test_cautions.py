@@ -4,8 +4,8 @@ import os
 
 import pytest
 
+from micro.layers import load_settings
 from micro.server.cautions import cautions
-from micro.settings import load_settings
 
 
 @pytest.mark.parametrize("bind", ["127.0.0.1:80", "127.1.2.3:80", "[::1]:80", "localhost:80", "unix:/x"])

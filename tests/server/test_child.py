@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from micro.errors import BrokerUnreachable
+from micro.layers import load_settings
 from micro.server.child import (
     REASON,
     forget,
@@ -19,7 +20,7 @@ from micro.server.child import (
     tell_ready,
     write_settings,
 )
-from micro.settings import Settings, load_settings
+from micro.settings import Settings
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from micro.errors import AlreadyRunning, ConfigError
+from micro.layers import load_settings
 from micro.server.folders import claimed, prepare_folders
-from micro.settings import Settings, load_settings
+from micro.settings import Settings
 
 FOLDERS = ("log_folder_path", "pid_folder_path", "state_folder_path")
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from micro.errors import ConfigError
+from micro.layers import load_settings
 from micro.server.child import write_settings
 from micro.server.folders import claimed
 from micro.server.running import Running, find_running, settings_in_use
-from micro.settings import Settings, load_settings
+from micro.settings import Settings
 
 NOBODY = 65534
 

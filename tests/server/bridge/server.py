@@ -220,7 +220,7 @@ class Server(BaseApplication):
         if plugins := self.given.get("plugins"):
             # Here, as most tests do not need them and would wait for them.
             from micro.api.rest import create_app
-            from micro.settings import load_settings
+            from micro.layers import load_settings
 
             app = create_app(load_settings({"plugin_path": plugins, "max_body_size": limits.body_size}, {}))
             return Bridge(app, self.cfg.threads, limits)
