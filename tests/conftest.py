@@ -40,6 +40,16 @@ def note(word):
 """
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what the reliability tests count, also where all is well."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    lines = [text for each in reports for key, text in each.user_properties if key == "reliability"]
+    if lines:
+        terminalreporter.section("reliability")
+        for line in lines:
+            terminalreporter.write_line(str(line))
+
+
 @pytest.fixture(scope="session")
 def plugins() -> Path:
     """The folder of the tests' plugins: ``good`` and ``broken`` are plugin paths."""
