@@ -42,17 +42,7 @@ def check_plugins(micro: Micro, plugins: Iterable[Plugin]) -> Iterator[Finding]:
 def check_failures(failures: Iterable[LoadFailure]) -> Iterator[Finding]:
     """Yield a finding for each plugin that could not be loaded."""
     for each in failures:
-        if _is_other_folder(each.origin):
-            todo = "move it elsewhere, or let its name begin with '_'"
-            yield Finding("warning", each.name, each.origin, each.cause, todo)
-        else:
-            yield Finding("error", each.name, each.origin, each.cause, "mend it; it is not served as it is")
-
-
-def _is_other_folder(origin: str) -> bool:
-    """Tell whether this is a folder that was never meant to be a plugin."""
-    folder = origin.removeprefix("folder ")
-    return folder != origin and not (Path(folder) / "interface.py").exists()
+        yield Finding("error", each.name, each.origin, each.cause, "mend it; it is not served as it is")
 
 
 def _check_description(plugin: Plugin) -> Iterator[Finding]:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 ROOT = "micro_plugins"
 INTERFACE = "interface.py"
+# What makes a file a plugin's, and how much of a file is looked at.
+_MARK = b"PluginDescription("
+_HEAD = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,9 @@ class FolderScan:
 def scan_folders(paths: Sequence[Path]) -> FolderScan:
     """List the plugin folders in these paths, sorted by folder name.
 
-    Of two folders of one name the one in the first path counts. Hidden folders and those
-    which start with ``_`` are passed over in silence, all else that is no plugin is told.
+    Of two folders of one name the one in the first path counts. Folders that have nothing to do with
+    plugins, and those whose names start with ``.`` or ``_``, are passed over in silence; one that seems
+    to be a plugin and is none is told.
     """
     found: dict[str, Path] = {}
     left_out: list[LeftOut] = []
@@ -58,11 +62,15 @@ def scan_folders(paths: Sequence[Path]) -> FolderScan:
             left_out.append(LeftOut(path, f"the plugin path cannot be read: {err.strerror}"))
             continue
         for name in names:
-            reason = _reason_against(path, name, found)
-            if reason:
-                left_out.append(LeftOut(path / name, reason))
+            if not _has_interface(path, name):
+                reason = _reason_to_tell(path / name)
+            elif name in found:
+                reason = f"the plugin path before it has a folder of this name, {found[name]}"
             else:
                 found[name] = path / name
+                continue
+            if reason:
+                left_out.append(LeftOut(path / name, reason))
     idents = identifiers(found)
     folders = tuple(PluginFolder(name, found[name], idents[name]) for name in sorted(found))
     return FolderScan(folders, tuple(left_out))
@@ -105,13 +113,33 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _reason_against(path: Path, name: str, found: dict[str, Path]) -> str | None:
-    # os.access never raises: a folder that may not be entered must not hurt the others.
-    if not os.access(f"{path}{os.sep}{name}{os.sep}{INTERFACE}", os.F_OK):
-        return f"it holds no {INTERFACE}, so it is no plugin"
-    if name in found:
-        return f"the plugin path before it has a folder of this name, {found[name]}"
+def _has_interface(path: Path, name: str) -> bool:
+    # lexists() never raises, and a link to nothing is the plugin's error, told when it is imported.
+    return os.path.lexists(f"{path}{os.sep}{name}{os.sep}{INTERFACE}")
+
+
+def _reason_to_tell(folder: Path) -> str | None:
+    """Say why a folder without an interface seems to be meant as a plugin, None if it does not."""
+    try:
+        with os.scandir(folder) as scan:
+            entries = sorted(scan, key=lambda entry: entry.name)
+    except OSError as err:
+        return f"it cannot be read: {err.strerror}"
+    for entry in entries:
+        if entry.name.endswith(".py") and _describes_a_plugin(Path(entry.path)):
+            return f"it holds no {INTERFACE}, but {entry.name} describes a plugin; name that file {INTERFACE}"
+    for entry in entries:
+        if not entry.name.startswith((".", "_")) and _has_interface(folder, entry.name):
+            return f"it holds no {INTERFACE}, its folder {entry.name} does; add {folder} to the plugin path"
     return None
+
+
+def _describes_a_plugin(file: Path) -> bool:
+    try:
+        with file.open("rb") as source:
+            return _MARK in source.read(_HEAD)
+    except OSError:
+        return False
 
 
 def _wanted_identifier(folder_name: str) -> str:

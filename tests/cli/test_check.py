@@ -192,13 +192,14 @@ def test_what_a_description_lacks_is_a_warning(run: Run, plugin_dir: WritePlugin
 
 @pytest.fixture
 def path(plugin_dir: WritePlugins) -> Path:
-    """A plugin path with a sound plugin, a broken one, hooks alone, and a folder of notes."""
+    """A plugin path with a sound plugin, a broken one, hooks alone, one misplaced, and notes."""
     hooks_alone = "from micro import hookimpl\n@hookimpl\ndef micro_stop():\n    pass\n"
     return plugin_dir(
         {
             "sound/interface.py": source(),
             "broken/interface.py": "1 / 0",
             "hooks/interface.py": hooks_alone,
+            "misplaced/main.py": source(),
             "notes/README.md": "",
             "_hidden/interface.py": source(),
         }
@@ -215,7 +216,7 @@ def findings(result: Result) -> list[tuple[str, str]]:
         ("sound", [], 0),
         ("broken", [("error", "broken")], 1),
         ("hooks", [], 0),
-        ("notes/..", [("warning", "notes"), ("error", "broken")], 1),
+        ("notes/..", [("error", "misplaced"), ("error", "broken")], 1),
     ],
 )
 def test_a_path_is_a_plugin_folder_or_holds_several(
@@ -260,7 +261,7 @@ def test_without_a_target_all_are_checked(run: Run, path: Path) -> None:
 
     assert result.exit_code == 1
     assert "ZeroDivisionError" in result.stdout
-    assert result.stdout.endswith("Checked 3 plugins: 1 error, 1 warning.\n")
+    assert result.stdout.endswith("Checked 3 plugins: 2 errors, no warning.\n")
 
 
 @pytest.mark.parametrize(

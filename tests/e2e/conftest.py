@@ -13,7 +13,7 @@ import sysconfig
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -71,7 +71,9 @@ def _close(app: Celery) -> None:
 class RunningMicro:
     """A ``micro`` that was started; its output and its files are in ``folder``."""
 
-    def __init__(self, folder: Path, args: tuple[str, ...], env: dict[str, str | None]) -> None:
+    def __init__(
+        self, folder: Path, args: tuple[str, ...], env: dict[str, str | None], before: Sequence[str]
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.pids = folder / "pids"
@@ -80,7 +82,7 @@ class RunningMicro:
         self._clients: list[Requests] = []
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
-                [COMMAND, *args],
+                [*before, COMMAND, *args],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -191,8 +193,8 @@ class Gate:
 def _starter(folder: Path) -> Iterator[Callable[..., RunningMicro]]:
     started: list[RunningMicro] = []
 
-    def start(*args: str, ready: bool = True, **env: str | None) -> RunningMicro:
-        started.append(RunningMicro(folder / f"micro{len(started) + 1}", args, env))
+    def start(*args: str, ready: bool = True, before: Sequence[str] = (), **env: str | None) -> RunningMicro:
+        started.append(RunningMicro(folder / f"micro{len(started) + 1}", args, env, before))
         return started[-1].wait_ready() if ready else started[-1]
 
     try:
@@ -222,9 +224,9 @@ def start_shared_micro(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cal
 def run_micro(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run ``micro`` to its end."""
 
-    def run(*args: str, **env: str | None) -> subprocess.CompletedProcess[str]:
+    def run(*args: str, before: Sequence[str] = (), **env: str | None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [COMMAND, *args],
+            [*before, COMMAND, *args],
             capture_output=True,
             text=True,
             env=_environment(tmp_path, env),

@@ -72,16 +72,67 @@ def test_what_is_hidden_is_passed_over_in_silence(
     assert not caplog.records
 
 
-def test_what_is_no_plugin_is_told(make_folders: MakeFolders, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    "file",
+    [
+        "venv/pyvenv.cfg",
+        "venv/lib/micro/plugin/interface.py",
+        "docs/conf.py",
+        "data/empty.csv",
+        "tests/test_plugin.py",
+        "shared/.cache/interface.py",
+        "shared/_old/interface.py",
+    ],
+)
+def test_what_has_nothing_to_do_with_plugins_too(make_folders: MakeFolders, file: str) -> None:
     path = make_folders(["plugin"])
-    (path / "notes").mkdir()
-    left_out = LeftOut(path / "notes", "it holds no interface.py, so it is no plugin")
+    (path / file).parent.mkdir(parents=True)
+    (path / file).touch()
+    scan = scan_folders([path])
+    assert ([folder.name for folder in scan.folders], scan.left_out) == (["plugin"], ())
+
+
+def test_what_seems_to_be_a_plugin_is_told(
+    make_folders: MakeFolders, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = make_folders(["plugin"])
+    (path / "greeting").mkdir()
+    (path / "greeting" / "main.py").write_text("plugin = PluginDescription(name='Greeting')")
+    left_out = LeftOut(
+        path / "greeting",
+        "it holds no interface.py, but main.py describes a plugin; name that file interface.py",
+    )
     assert scan_folders([path]).left_out == (left_out,)
     assert not caplog.records
     assert [folder.name for folder in find_folders([path])] == ["plugin"]
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
         (logging.WARNING, f"{left_out.path} is left out: {left_out.reason}")
     ]
+
+
+def test_a_plugin_path_within_the_plugin_path_is_told(make_folders: MakeFolders, tmp_path: Path) -> None:
+    inner = make_folders(["one", "two"], "outer/inner")
+    (left_out,) = scan_folders([inner.parent]).left_out
+    reason = f"it holds no interface.py, its folder one does; add {inner} to the plugin path"
+    assert left_out == LeftOut(inner, reason)
+
+
+def test_an_interface_that_leads_nowhere_is_told_when_it_is_imported(make_folders: MakeFolders) -> None:
+    path = make_folders(["plugin"])
+    (path / "linked").mkdir()
+    (path / "linked" / "interface.py").symlink_to(path / "gone.py")
+    assert [folder.name for folder in scan_folders([path]).folders] == ["linked", "plugin"]
+
+
+@pytest.mark.skipif("os.geteuid() == 0", reason="root may read everything")
+def test_a_folder_that_cannot_be_read_is_told(make_folders: MakeFolders) -> None:
+    path = make_folders(["plugin", "secret"])
+    (path / "secret").chmod(0)
+    try:
+        (left_out,) = scan_folders([path]).left_out
+    finally:
+        (path / "secret").chmod(0o700)
+    assert left_out == LeftOut(path / "secret", "it cannot be read: Permission denied")
 
 
 def test_a_folder_in_two_paths_is_taken_from_the_first(make_folders: MakeFolders) -> None:

@@ -22,8 +22,9 @@ CAUSES = {
     "exits_on_import": "SystemExit: a licence is needed (interface.py, line 3)",
     "missing_dependency": "No module named 'surely_not_installed' (interface.py, line 1)",
     "no_class": "expected the module to define one PluginBase subclass with run(), found none",
-    "no_interface": "it holds no interface.py",
+    "no_interface": "it holds no interface.py, but plugin.py describes a plugin; name that file interface.py",
     "no_name": "expected PluginDescription to have a name",
+    "nothing_but_plugins": "it holds no interface.py, its folder inner does; add ",
     "no_plugin": "expected a module-level `plugin = PluginDescription(...)`, or hooks; found neither",
     "no_run": "expected `instance` to be a PluginBase subclass with run(), found <class",
     "not_a_description": "expected a PluginDescription, found dict",
@@ -298,11 +299,11 @@ def test_the_lists_hold_for_hooks_without_plugins_too(write, plugin_dir):
     assert plugins.hooks.hook.micro_app.get_hookimpls() == []
 
 
-def test_a_folder_that_is_denied_need_not_be_a_plugin(write, tmp_path):
+def test_a_folder_that_is_denied_need_not_be_a_plugin(write):
     path = write("tea", "Tea")
-    (path / "docs").mkdir()
-    assert [each.name for each in load_plugins(Settings(plugin_path=(path,))).failed] == ["docs"]
-    assert load_plugins(Settings(plugin_path=(path,), disable_plugins=("docs",))).failed == []
+    (path / "tea" / "interface.py").rename(path / "tea" / "plugin.py")
+    assert [each.name for each in load_plugins(Settings(plugin_path=(path,))).failed] == ["tea"]
+    assert load_plugins(Settings(plugin_path=(path,), disable_plugins=("tea",))).failed == []
 
 
 @pytest.mark.parametrize("setting", ["load_plugins", "disable_plugins"])
