@@ -223,7 +223,7 @@ def test_an_interrupt_ends_the_watching_and_not_the_job(
         assert watch.stderr
         assert watch.stderr.readline() == "The job is running\n"
         watch.send_signal(signal.SIGINT)
-        told = watch.stderr.read()
+        _, told = watch.communicate(timeout=20)
     assert watch.returncode == 130
     assert told == f"Job {running.id} goes on; `micro jobs cancel {running.id}` cancels it\n"
     assert store.state(running.id) is State.RUNNING

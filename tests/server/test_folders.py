@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import multiprocessing
 import os
-from collections.abc import Callable
+import subprocess
+import sys
 from dataclasses import replace
-from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,14 @@ from micro.layers import load_settings
 from micro.server.folders import claimed, prepare_folders
 from micro.settings import Settings
 
+CLAIM = """
+import sys
+from pathlib import Path
+from micro.server.folders import claimed
+with claimed(Path(sys.argv[1])):
+    print("claimed", flush=True)
+    sys.stdin.read()
+"""
 FOLDERS = ("log_folder_path", "pid_folder_path", "state_folder_path")
 
 
@@ -93,27 +100,15 @@ def test_a_claim_is_a_pid_file_while_it_lasts(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def _claim(folder: Path, has_it: Event, enough: Event) -> None:
-    with claimed(folder):
-        has_it.set()
-        enough.wait(30)
-
-
-def test_a_second_claim_is_refused_until_the_first_ends_even_by_a_kill(
-    tmp_path: Path, wait_until: Callable[..., Any]
-) -> None:
-    context = multiprocessing.get_context("spawn")
-    has_it, enough = context.Event(), context.Event()
-    other = context.Process(target=_claim, args=(tmp_path, has_it, enough))
-    other.start()
-    try:
-        assert has_it.wait(20)
+def test_a_second_claim_is_refused_until_the_first_ends_even_by_a_kill(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", CLAIM, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout
+        assert other.stdout.readline() == "claimed\n"
         with pytest.raises(AlreadyRunning, match=rf"process {other.pid}\); stop it"), claimed(tmp_path):
             pass
         assert (tmp_path / "micro.pid").exists()
-    finally:
         other.kill()
-        other.join()
     with claimed(tmp_path):
         assert (tmp_path / "micro.pid").read_text() == f"{os.getpid()}\n"
 
