@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from micro.errors import BadRequest, PluginNotFound
@@ -11,11 +12,17 @@ from micro.jobs.models import State
 from micro.jobs.store import MAX_PAGE
 from micro.plugin.manager import Plugins
 
+_NAMES = ("plugin", "state", "since", "until", "limit", "cursor")
 _PAGE = 50
+_LEAP_SECOND = re.compile(r"(?<=:[0-5][0-9]):60")
+_YEAR_0 = re.compile(r"^0000")
 
 
 def read_filters(given: Mapping[str, str], plugins: Plugins) -> dict[str, Any]:
     """Return the arguments of ``JobStore.list_jobs``; raise BadRequest for what cannot be read."""
+    for name in given:
+        if name not in _NAMES:
+            raise BadRequest(f"Jobs are filtered by {', '.join(_NAMES)}, found {name!r}")
     return {
         "plugin": _plugin(given.get("plugin"), plugins),
         "state": _state(given.get("state")),
@@ -32,8 +39,8 @@ def _plugin(name: str | None, plugins: Plugins) -> str | None:
     try:
         return plugins.find(name).name
     except PluginNotFound:
-        # It may have been removed since its jobs ran.
-        return name
+        # It may have been removed since its jobs ran. A NUL is no text to PostgreSQL.
+        return name.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _state(text: str | None) -> State | None:
@@ -47,12 +54,18 @@ def _moment(name: str, text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as err:
+        moment = _read_moment(text)
+    except (ValueError, OverflowError) as err:
         raise BadRequest(
             f"'{name}' must be a time as in ISO 8601, such as 2026-01-31T12:00:00Z, found {text!r}"
         ) from err
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _read_moment(text: str) -> datetime:
+    # RFC 3339 has lower case, leap seconds and a year 0, all of which Python does not; no job is that old.
+    plain, leaps = _LEAP_SECOND.subn(":59", text.upper(), count=1)
+    return datetime.fromisoformat(_YEAR_0.sub("0004", plain)) + timedelta(seconds=leaps)
 
 
 def _limit(text: str | None) -> int:

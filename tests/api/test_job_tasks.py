@@ -148,6 +148,10 @@ def test_jobs_are_listed_by_filters_and_pages(call: Call) -> None:
         ({"limit": "1001"}, "'limit' must be a whole number from 1 to 1000, found '1001'"),
         ({"limit": "٣"}, "'limit' must be a whole number"),
         ({"cursor": "x"}, "The cursor 'x' is not one"),
+        (
+            {"plugins": "Adder"},
+            "Jobs are filtered by plugin, state, since, until, limit, cursor, found 'plugins'",
+        ),
     ],
 )
 def test_filters_that_cannot_be_read_are_refused(call: Call, filters: dict[str, str], complaint: str) -> None:

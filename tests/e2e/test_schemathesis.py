@@ -13,22 +13,9 @@ import pytest
 
 SCHEMATHESIS = shutil.which("schemathesis", path=sysconfig.get_path("scripts")) or ""
 TYPED = Path(__file__).parents[1] / "plugins" / "typed"
-PATHS = [
-    "/plugins",
-    "/info/{name}",
-    "/help/{name}",
-    "/jobs/{id}",
-    "/jobs/{id}/cancel",
-    "/jobs/{id}/events",
-    "/jobs/{id}/result",
-    "/jobs/{id}/retry",
-    "/run/anything",
-    "/run/declared-errors",
-    "/run/numbers",
-    "/run/shapes-trees",
-    "/run/texts",
-    "/run/untyped",
-]
+# Schemathesis itself stumbles over a response with a tuple, whose schema it rewrites wrongly.
+LEFT_OUT = "/run/pairs"
+PARTS = {"plugins": "^/run/", "jobs": "^/jobs", "the rest": "^/(?!run/|jobs)"}
 
 
 @pytest.fixture(scope="module")
@@ -36,19 +23,15 @@ def service(start_shared_micro: Callable[..., Any]) -> Any:
     return start_shared_micro("-G", "-p", str(TYPED))
 
 
-def test_every_path_is_tried(service: Any) -> None:
-    # Schemathesis itself stumbles over a response with a tuple, whose schema it rewrites wrongly.
-    assert {*PATHS, "/run/pairs"} <= service.call("/openapi.json")["paths"].keys()
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_no_call_breaks_the_document(service: Any, tmp_path: Path, path: str) -> None:
+@pytest.mark.parametrize("paths", PARTS.values(), ids=PARTS)
+def test_no_call_breaks_the_document(service: Any, tmp_path: Path, paths: str) -> None:
     done = subprocess.run(
         [
             SCHEMATHESIS,
             "run",
             f"{service.url}/openapi.json",
-            f"--include-path={path}",
+            f"--include-path-regex={paths}",
+            f"--exclude-path={LEFT_OUT}",
             "--phases=examples,coverage,fuzzing",
             "--max-examples=50",
             "--seed=1",
@@ -60,6 +43,7 @@ def test_no_call_breaks_the_document(service: Any, tmp_path: Path, path: str) ->
         text=True,
     )
     assert done.returncode == 0, done.stdout
+    print(done.stdout)
 
 
 def test_nothing_of_it_was_the_service_s_own_fault(service: Any) -> None:

@@ -243,12 +243,17 @@ def test_jobs_are_listed_newest_first_in_pages(client: FlaskClient, run: Run) ->
         ("plugin=Add+elsewhere", 1),
         ("plugin=gone", 1),
         ("plugin=nobody", 0),
+        ("plugin=%00", 0),
         ("state=queued", 3),
         ("state=succeeded", 1),
         ("state=succeeded&plugin=add", 1),
         ("since=2020-01-01", 4),
         ("until=2020-01-01T00:00:00Z", 0),
         ("since=2020-01-01T00:00:00%2B02:00&until=2999-01-01", 4),
+        # What else RFC 3339 calls a time.
+        ("since=2016-12-31t23:59:60.5z", 4),
+        ("since=0000-02-29T12:00:00-23:59", 4),
+        ("since=9999-12-31T23:59:59.123456789Z", 0),
     ],
 )
 def test_a_listing_can_be_narrowed(
@@ -262,7 +267,17 @@ def test_a_listing_can_be_narrowed(
 
 
 @pytest.mark.parametrize(
-    "query", ["state=done", "since=yesterday", "limit=0", "limit=1001", "limit=many", "cursor=7"]
+    "query",
+    [
+        "state=done",
+        "since=yesterday",
+        "since=9999-12-31T23:59:60Z",
+        "limit=0",
+        "limit=1001",
+        "limit=many",
+        "cursor=7",
+        "plugins=add",
+    ],
 )
 def test_a_filter_that_cannot_be_read_is_refused(client: FlaskClient, query: str) -> None:
     answer = client.get(f"/jobs?{query}")
