@@ -72,6 +72,20 @@ class BadRequest(MicroError):
     exit_code = EXIT_USAGE
 
 
+class Unauthorized(MicroError):
+    """The request has no API key, or one that is not known."""
+
+    status = 401
+    code = "unauthorized"
+
+
+class Forbidden(MicroError):
+    """The API key is not one for this."""
+
+    status = 403
+    code = "forbidden"
+
+
 class PluginNotFound(MicroError):
     """No plugin, or more than one, answers to the name."""
 

@@ -103,6 +103,10 @@ def path(raw: Any) -> Path:
     return Path(value).expanduser().absolute()
 
 
+def path_or_none(raw: Any) -> Path | None:
+    return None if raw is None or raw == "" else path(raw)
+
+
 def paths(raw: Any) -> tuple[Path, ...]:
     """Read folders: a JSON list, or one string joined as PATH is; empty means none."""
     parts = raw.split(os.pathsep) if isinstance(raw, str) else raw

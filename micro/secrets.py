@@ -6,7 +6,10 @@ import re
 from typing import Any
 
 MASK = "**********"
-_SECRET_NAME = re.compile(r"passw|secret|token|credential|private|api_?key", re.IGNORECASE)
+# What ends in "file" is a path, which is told where it is to be mended.
+_SECRET_NAME = re.compile(
+    r"^(?!.*file$).*(?:passw|secret|token|credential|private|api_?key)", re.IGNORECASE | re.DOTALL
+)
 # Up to the last "@", as a password may hold the characters that should be written %2F and %40.
 _URL_PASSWORD = re.compile(r"(?P<before>\w://[^\s/@:]*:)[^\s;,]*(?=@)")
 _URL_QUERY_SECRET = re.compile(

@@ -10,6 +10,7 @@ from typing import Any
 
 from micro import parsers
 from micro.errors import ConfigError
+from micro.keys import ApiKey, parse_keys
 
 DEFAULT = "default"
 
@@ -75,6 +76,18 @@ class Settings:
         "micro.max_body_size",
         parse=parsers.number(1),
         help="Largest body of a REST request, in bytes.",
+    )
+    api_keys: tuple[ApiKey, ...] = _setting(
+        (),
+        "micro.api_keys",
+        parse=parse_keys,
+        help="Keys that REST asks for, separated by commas: NAME:KEY or NAME:KEY:PLUGIN|PLUGIN.",
+    )
+    api_keys_file: Path | None = _setting(
+        None,
+        "micro.api_keys_file",
+        parse=parsers.path_or_none,
+        help="File of further keys, one a line or a JSON list; read again when it changes.",
     )
     broker_url: str = _setting(
         "",
@@ -198,6 +211,8 @@ def variable(setting: Field[Any]) -> str:
 def to_raw(value: Any) -> Any:
     """Return the JSON form of a setting's value, as a file may hold it."""
     if isinstance(value, tuple):
+        if value and isinstance(value[0], ApiKey):
+            return [each.as_raw() for each in value]
         separator = os.pathsep if value and isinstance(value[0], Path) else ","
         return separator.join(str(each) for each in value)
     return str(value) if isinstance(value, Path) else value

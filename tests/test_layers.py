@@ -25,7 +25,15 @@ FLOORS = (
     ("micro.service",),
     ("micro.plugin",),
     ("micro.contract",),
-    ("micro.layers", "micro.settings", "micro.parsers", "micro.secrets", "micro.errors", "micro"),
+    (
+        "micro.layers",
+        "micro.settings",
+        "micro.parsers",
+        "micro.keys",
+        "micro.secrets",
+        "micro.errors",
+        "micro",
+    ),
 )
 # Which libraries are at home where; elsewhere nothing of them is imported.
 HOMES = {

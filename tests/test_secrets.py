@@ -13,6 +13,7 @@ from micro.secrets import MASK, masked, masked_urls
         "SECRET_KEY",
         "access_token",
         "api_key",
+        "api_keys",
         "apikey",
         "private",
         "credentials",
@@ -21,6 +22,11 @@ from micro.secrets import MASK, masked, masked_urls
 def test_what_is_named_a_secret_is_masked(name: str) -> None:
     assert masked(name, "sesame") == MASK
     assert masked(name, {"deep": "sesame"}) == MASK
+
+
+@pytest.mark.parametrize("name", ["api_keys_file", "password_file", "keyfile"])
+def test_the_path_of_a_file_is_shown(name: str) -> None:
+    assert masked(name, "/run/secrets/file") == "/run/secrets/file"
 
 
 @pytest.mark.parametrize("value", ["", None, 0, False])

@@ -17,11 +17,17 @@ from micro.plugin.manager import Plugin, Plugins
 from micro.service import Micro
 
 
-def build_openapi(micro: Micro) -> dict[str, Any]:
-    """Return the document: the fixed routes, and one operation for each plugin with its own schemas."""
+def build_openapi(micro: Micro, only: Container[str] | None = None) -> dict[str, Any]:
+    """Return the document: the fixed routes, and one operation for each plugin with its own schemas.
+
+    ``only`` are the names of the plugins to describe, None for all.
+    """
+    asks_for_keys = bool(micro.settings.api_keys or micro.settings.api_keys_file)
     schemas: dict[str, Any] = {**fixed.SCHEMAS, **openapi_jobs.SCHEMAS}
     paths: dict[str, Any] = {**fixed.PATHS, **openapi_jobs.PATHS}
     for key, plugin in _keys(micro.loaded).items():
+        if only is not None and plugin.name not in only:
+            continue
         path = f"/run/{quote(address(plugin, micro.loaded), safe='')}"
         paths[path] = {"post": _operation(plugin, key, schemas)}
     return {
@@ -35,7 +41,9 @@ def build_openapi(micro: Micro) -> dict[str, Any]:
         "servers": [{"url": ".", "description": "this service"}],
         "tags": [{"name": "plugins"}, {"name": "jobs"}, {"name": "service"}],
         "paths": paths,
+        **({"security": fixed.SECURITY} if asks_for_keys else {}),
         "components": {
+            **({"securitySchemes": fixed.SECURITY_SCHEMES} if asks_for_keys else {}),
             "schemas": schemas,
             "responses": {"Problem": fixed.PROBLEM_RESPONSE},
             "headers": {"X-Request-ID": fixed.REQUEST_ID},

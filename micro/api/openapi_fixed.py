@@ -125,6 +125,11 @@ SCHEMAS: Final = {
         examples={"type": "array", "items": {"type": "object"}},
     ),
 }
+SECURITY_SCHEMES: Final = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "The API key, as a bearer token."},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The API key."},
+}
+SECURITY: Final[list[dict[str, list[str]]]] = [{"bearer": []}, {"header": []}]
 PATHS: Final = {
     "/plugins": _get("List the plugins", "Plugins"),
     "/info/{name}": {"parameters": [_NAME], **_get("Describe one plugin", "Info", 404)},

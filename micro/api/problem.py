@@ -11,10 +11,11 @@ from urllib.parse import quote
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from micro.errors import MicroError, error_fields
+from micro.errors import MicroError, Unauthorized, error_fields
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="micro"'}
 _HINTS = {
     404: "No such path: {path}; GET /plugins lists the plugins, POST /run/<name> runs one",
     405: "Method {method} is not allowed for {path}",
@@ -51,7 +52,8 @@ def _title(status: int) -> str:
 
 
 def _of_micro(error: MicroError) -> Response:
-    return problem(error.status, error_fields(error))
+    headers = _CHALLENGE if isinstance(error, Unauthorized) else None
+    return problem(error.status, error_fields(error), headers)
 
 
 def _of_http(error: HTTPException) -> Response:

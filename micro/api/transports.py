@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from micro.api.access import IN_PROCESS
 from micro.api.endpoints import Requests
 from micro.api.jsondiff import difference
 from micro.api.rest import create_app
@@ -41,6 +42,7 @@ class Transports:
     def __init__(self, micro: Micro) -> None:
         self._micro = micro
         self._client = create_app(micro=micro).test_client()
+        self._client.environ_base[IN_PROCESS] = "1"
         app = create_celery(micro=micro)
         app.conf.update(task_always_eager=True, task_store_eager_result=False)
         self._requests = Requests.of(app)

@@ -12,6 +12,8 @@
 
 from __future__ import annotations
 
+import os
+
 from micro.client.client import Client
 from micro.client.job import Job, Progress
 from micro.client.service import Event
@@ -34,16 +36,17 @@ def connect(
 ) -> Client:
     """Return the client of a service at ``url``: ``http(s)://``, or that of its broker.
 
-    ``queue`` is for brokers only, ``api_key`` for HTTP only. ``timeout`` is how many seconds an answer
-    may take, a run's result among them. Nothing is connected yet; raises ConfigError for a URL of
-    another kind.
+    ``queue`` is for brokers only, ``api_key`` for HTTP only; without it, it is that of the variable
+    ``MICRO_API_KEY``. ``timeout`` is how many seconds an answer may take, a run's result among them.
+    Nothing is connected yet; raises ConfigError for a URL of another kind.
     """
     # Imported late: each needs a library that the other does not.
     if url.lower().startswith(("http://", "https://")):
         from micro.client.http import HttpService
         from micro.client.wire import Wire
 
-        return Client(HttpService(Wire(url, api_key, timeout)))
+        key = os.environ.get("MICRO_API_KEY") if api_key is None else api_key
+        return Client(HttpService(Wire(url, key, timeout)))
     from micro.client.broker import BrokerService
 
     return Client(BrokerService(url, queue, timeout))

@@ -14,6 +14,7 @@ from micro.errors import (
     ConfigError,
     Conflict,
     FieldError,
+    Forbidden,
     InvalidParameters,
     JobNotFound,
     MicroError,
@@ -24,6 +25,7 @@ from micro.errors import (
     ResultNotReady,
     StoreUnavailable,
     TimeLimit,
+    Unauthorized,
 )
 
 
@@ -63,6 +65,7 @@ _BY_CODE: Mapping[str, type[MicroError]] = {
         BadResult,
         BrokerUnreachable,
         ConfigError,
+        Forbidden,
         JobCancelled,
         JobNotFound,
         NoWorker,
@@ -71,6 +74,7 @@ _BY_CODE: Mapping[str, type[MicroError]] = {
         ResultNotReady,
         StoreUnavailable,
         TimeLimit,
+        Unauthorized,
     )
 }
 _BY_CLASS_NAME: Mapping[str, str] = {each.__name__: code for code, each in _BY_CODE.items()}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from micro.errors import BadRequest, PluginNotFound
-from micro.jobs.models import State
-from micro.jobs.store import MAX_PAGE
+from micro.errors import BadRequest, Forbidden, PluginNotFound
+from micro.jobs.models import Page, State
+from micro.jobs.store import MAX_PAGE, JobStore
 from micro.plugin.manager import Plugins
 
 _NAMES = ("plugin", "state", "since", "until", "limit", "cursor")
@@ -31,6 +31,23 @@ def read_filters(given: Mapping[str, str], plugins: Plugins) -> dict[str, Any]:
         "limit": _limit(given.get("limit")),
         "cursor": given.get("cursor"),
     }
+
+
+def list_within(store: JobStore, filters: Mapping[str, Any], plugins: Set[str] | None) -> Page:
+    """Return the page of jobs that the filters name, of these plugins only; None stands for all.
+
+    Raises Forbidden for a filter that names another plugin.
+    """
+    if plugins is None or filters["plugin"] in plugins:
+        return store.list_jobs(**filters)
+    if filters["plugin"] is not None:
+        raise Forbidden(f"The API key is not for the jobs of plugin {filters['plugin']!r}")
+    # Each reads one index from its end, where a list of plugins in one query would sort all their jobs.
+    pages = [store.list_jobs(**{**filters, "plugin": each}) for each in plugins]
+    found = sorted((job for page in pages for job in page.jobs), key=lambda job: job.id, reverse=True)
+    shown = tuple(found[: filters["limit"]])
+    more = len(found) > len(shown) or any(page.cursor for page in pages)
+    return Page(shown, shown[-1].id if more else None)
 
 
 def _plugin(name: str | None, plugins: Plugins) -> str | None:

@@ -10,9 +10,10 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, after_this_request, request, url_for
 
+from micro.api.access import current_grant
 from micro.api.rest import read_parameters, request_context
 from micro.errors import MicroError
-from micro.jobs.filters import read_filters
+from micro.jobs.filters import list_within, read_filters
 from micro.jobs.models import Event, Feed, Job
 from micro.jobs.prefer import Preference, read_preference
 from micro.jobs.service import Jobs, job_fields, outcome
@@ -118,7 +119,9 @@ def _result_response(job: Job) -> Response:
 
 def _listing(jobs: Jobs) -> Response:
     query = request.args
-    page = jobs.store.list_jobs(**read_filters(query, jobs.micro.loaded))
+    grant = current_grant()
+    filters = read_filters(query, jobs.micro.loaded)
+    page = list_within(jobs.store, filters, grant.plugins if grant else None)
     following: dict[str, Any] = {**query.to_dict(), "cursor": page.cursor}
     link = url_for("jobs.list_jobs", **following) if page.cursor else None
     return _json({"jobs": [_shown(job) for job in page.jobs], "next": link})

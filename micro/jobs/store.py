@@ -268,16 +268,17 @@ class JobStore:
 def _check_id(job: str) -> None:
     # What is no id is asked of no database: some refuse the characters it may hold.
     if not is_id(job):
-        raise _unknown(job)
+        raise unknown_job(job)
 
 
 def _found(row: AnyRow | None, job: str) -> AnyRow:
     if row is None:
-        raise _unknown(job)
+        raise unknown_job(job)
     return row
 
 
-def _unknown(job: str) -> JobNotFound:
+def unknown_job(job: str) -> JobNotFound:
+    """Make the error of an id that no job has."""
     return JobNotFound(
         f"No job has the id {rows.plain(job)!r}: it never existed, was deleted, or was kept no longer."
     )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from ipaddress import ip_address
+from pathlib import Path
 
 from micro.settings import Settings
 
@@ -14,10 +17,31 @@ def cautions(settings: Settings) -> Iterator[str]:
     if os.geteuid() == 0:
         yield "WARNING: Micro runs as root, and so do the plugins; start it as another user"
     if settings.gunicorn and not _is_local(settings.bind):
+        yield from _of_open_address(settings)
+    file = settings.api_keys_file
+    if file and _mode(file) & stat.S_IROTH:
+        yield f"WARNING: every user of this machine can read the API keys in '{file}'; `chmod o-r` it"
+
+
+def _of_open_address(settings: Settings) -> Iterator[str]:
+    reach = f"WARNING: {settings.bind} can be reached from other machines, and"
+    if not settings.api_keys and settings.api_keys_file is None:
         yield (
-            f"WARNING: {settings.bind} can be reached from other machines, and whoever reaches it"
-            " can run the plugins; bind 127.0.0.1 or put a proxy that checks its callers in front"
+            f"{reach} whoever reaches it can run the plugins; name keys in MICRO_API_KEYS, bind 127.0.0.1,"
+            " or put a proxy that checks its callers in front"
         )
+    elif not settings.gunicorn_options.get("certfile"):
+        yield (
+            f"{reach} API keys travel there in clear; set gunicorn.certfile and gunicorn.keyfile, or bind"
+            " 127.0.0.1 and put a proxy with TLS in front"
+        )
+
+
+def _mode(file: Path) -> int:
+    # One that is not there is told of by whoever reads it.
+    with suppress(OSError):
+        return file.stat().st_mode
+    return 0
 
 
 def _is_local(bind: str) -> bool:

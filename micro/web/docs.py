@@ -25,20 +25,47 @@ _PAGE = """<!doctype html>
 </head>
 <body>
   <noscript>This page needs JavaScript; <a href="openapi.json">openapi.json</a> says the same.</noscript>
+  <form id="key" hidden>
+    <p><output></output></p>
+    <label>API key <input type="password" autocomplete="off" required></label> <button>Show</button>
+  </form>
   <main id="docs"></main>
   <script src="docs/swagger-ui-bundle.js"></script>
   <script src="docs/start.js"></script>
 </body>
 </html>
 """
-_START = """SwaggerUIBundle({
-  url: "openapi.json",
-  dom_id: "#docs",
-  deepLinking: true,
-  tryItOutEnabled: true,
-  defaultModelsExpandDepth: 0,
-  validatorUrl: null,
+# The key is asked for before there is anything to show, as the document tells of the plugins too.
+_START = """const form = document.getElementById("key");
+
+async function start(key) {
+  const headers = key ? {"X-API-Key": key} : {};
+  const answer = await fetch("openapi.json", {headers});
+  form.hidden = answer.ok;
+  if (!answer.ok) {
+    form.querySelector("output").textContent = (await answer.json()).error;
+    return;
+  }
+  const ui = SwaggerUIBundle({
+    url: "openapi.json",
+    dom_id: "#docs",
+    deepLinking: true,
+    tryItOutEnabled: true,
+    defaultModelsExpandDepth: 0,
+    validatorUrl: null,
+    requestInterceptor: (request) => {
+      if (request.loadSpec) Object.assign(request.headers, headers);
+      return request;
+    },
+    onComplete: () => key && ui.preauthorizeApiKey("header", key),
+  });
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  start(form.querySelector("input").value.trim());
 });
+start("");
 """
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from micro.client import Client, NoAnswer, ServiceUnreachable, connect
-from micro.errors import ConfigError, Conflict, JobNotFound, MicroError, PluginError
+from micro.errors import ConfigError, Conflict, JobNotFound, MicroError, PluginError, Unauthorized
 
 JOB = {"id": "1", "plugin": "Adder", "state": "queued", "progress": None, "error": None}
 BREAK = b"the connection is to be broken here"
@@ -226,7 +226,7 @@ def test_answers_of_strangers_are_told_apart(
         (404, "user-unknown", PluginError),
         (404, "not-found", PluginError),
         (413, "request-entity-too-large", MicroError),
-        (401, "unauthorized", MicroError),
+        (401, "unauthorized", Unauthorized),
     ],
 )
 def test_a_refusal_of_the_service_is_not_taken_for_the_plugins(

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,27 @@ def test_an_address_that_others_reach_is_pointed_out(bind: str) -> None:
     told = list(cautions(load_settings({"bind": bind, "gunicorn": True}, environ={})))
     assert any(f"{bind} can be reached from other machines" in each for each in told)
     assert not any("other machines" in each for each in cautions(load_settings({"bind": bind}, environ={})))
+
+
+def test_keys_are_asked_for_where_others_reach() -> None:
+    told = list(cautions(load_settings({"bind": "0.0.0.0:80", "gunicorn": True}, environ={})))
+    assert any("whoever reaches it can run the plugins; name keys in MICRO_API_KEYS" in each for each in told)
+
+
+def test_keys_in_clear_are_pointed_out() -> None:
+    settings = load_settings({"bind": ":80", "gunicorn": True, "api_keys": "a:0123456789abcdef"}, environ={})
+    assert any("API keys travel there in clear" in each for each in cautions(settings))
+    safe = replace(settings, gunicorn_options={"certfile": "cert.pem", "keyfile": "key.pem"})
+    assert not any("other machines" in each for each in cautions(safe))
+
+
+def test_a_file_of_keys_that_everybody_can_read_is_pointed_out(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text("a:0123456789abcdef")
+    settings = load_settings({"gunicorn": True, "api_keys_file": str(file)}, environ={})
+    for mode, expected in ((0o644, True), (0o640, False)):
+        file.chmod(mode)
+        assert any("can read the API keys" in each for each in cautions(settings)) is expected
 
 
 def test_root_is_pointed_out() -> None:

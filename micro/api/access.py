@@ -1,0 +1,110 @@
+"""Asks every REST request for an API key, where there are keys, and keeps each key to its plugins."""
+
+from __future__ import annotations
+
+from flask import Flask, g, request
+
+from micro.api.keyring import Grant, KeyRing
+from micro.errors import Forbidden, PluginNotFound, Unauthorized
+from micro.plugin.manager import Plugins
+from micro.service import Micro
+
+IN_PROCESS = "micro.in_process"
+"""Key of the WSGI environment for calls from within this process, which need no API key. No request that
+comes over HTTP can have it."""
+
+# Probes, and pages that hold no data: what these fetch needs the key again.
+_OPEN = frozenset({"/livez", "/readyz", "/healthz", "/version"})
+_OPEN_PAGES = ("/docs", "/ui")
+# What answers to a key with a list of plugins tell is cut down to these, here or in the views.
+_OF_PLUGIN = frozenset({"micro.run", "micro.info", "micro.help"})
+_CUT_DOWN = frozenset({"micro.plugins", "micro.openapi_document", "jobs.list_jobs"})
+
+
+def require_keys(app: Flask, micro: Micro) -> None:
+    """Refuse requests without a valid key, if the settings name keys; raises ConfigError for wrong ones."""
+    settings = micro.settings
+    if not settings.api_keys and settings.api_keys_file is None:
+        return
+    ring = KeyRing(settings, micro.loaded)
+
+    @app.before_request
+    def check() -> None:
+        if IN_PROCESS in request.environ or _is_open():
+            return
+        grant = g.api_key = _grant(ring)
+        if grant.plugins is not None:
+            _check_plugins(app, grant, micro.loaded)
+
+
+def may_call(plugin: str) -> bool:
+    """Tell whether the key of the current request, if one is needed, lets its holder call this plugin."""
+    grant = current_grant()
+    return grant is None or grant.allows(plugin)
+
+
+def current_grant() -> Grant | None:
+    """Return what the key of the current request grants; None where none is needed."""
+    grant: Grant | None = g.get("api_key")
+    return grant
+
+
+def _is_open() -> bool:
+    rule = request.url_rule
+    if rule is None:
+        return False
+    # Browsers ask so before they send a request to another origin, and never with a key.
+    if request.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
+        return True
+    return rule.rule in _OPEN or any(f"{rule.rule}/".startswith(f"{page}/") for page in _OPEN_PAGES)
+
+
+def _grant(ring: KeyRing) -> Grant:
+    given = request.headers.get("X-API-Key") or _bearer()
+    if not given:
+        raise Unauthorized(
+            "This service asks for an API key; send it as 'Authorization: Bearer <key>' or 'X-API-Key: <key>'"
+        )
+    grant = ring.find(given)
+    if grant is None:
+        raise Unauthorized("The API key is none of this service's; it may have been replaced")
+    return grant
+
+
+def _bearer() -> str:
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def _check_plugins(app: Flask, grant: Grant, plugins: Plugins) -> None:
+    """Raise Forbidden, or what stands for an unknown job, for what lies outside the key's plugins."""
+    endpoint, arguments = request.endpoint, request.view_args or {}
+    if endpoint in _CUT_DOWN or request.routing_exception:
+        return
+    if endpoint in _OF_PLUGIN:
+        _check_plugin(grant, plugins, arguments["name"])
+    elif request.blueprint == "jobs" and "job_id" in arguments:
+        _check_job(app, grant, arguments["job_id"])
+    else:
+        raise Forbidden(
+            f"API key {grant.name!r} is for some plugins only; {request.path} tells of all of them"
+        )
+
+
+def _check_plugin(grant: Grant, plugins: Plugins, name: str) -> None:
+    try:
+        allowed = grant.allows(plugins.find(name).name)
+    except PluginNotFound:
+        # What there is besides, and what is not there, are both none of the holder's business.
+        allowed = False
+    if not allowed:
+        may = ", ".join(sorted(repr(each) for each in grant.plugins or ())) or "none"
+        raise Forbidden(f"API key {grant.name!r} may not call plugin {name!r}; it may call {may}")
+
+
+def _check_job(app: Flask, grant: Grant, job_id: str) -> None:
+    # Imported late, as SQLAlchemy comes with it.
+    from micro.jobs.store import unknown_job
+
+    if not grant.allows(app.extensions["micro_jobs"].store.get(job_id).plugin):
+        raise unknown_job(job_id)

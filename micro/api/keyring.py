@@ -1,0 +1,110 @@
+"""Finds the API key that a caller shows among those of the settings and of the file, which it reads again."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from hmac import compare_digest
+from pathlib import Path
+
+from micro.errors import ConfigError, PluginNotFound
+from micro.keys import ApiKey, check_distinct, read_key_file
+from micro.plugin.manager import Plugins
+from micro.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Stamp = tuple[int, int, int] | None
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a key's holder may do: call the plugins of these names, or all (None)."""
+
+    name: str
+    digest: bytes
+    plugins: frozenset[str] | None
+
+    def allows(self, plugin: str) -> bool:
+        """Tell whether the plugin of this very name may be called."""
+        return self.plugins is None or plugin in self.plugins
+
+
+class KeyRing:
+    """The keys of one service; safe to share by threads.
+
+    A file that has changed is read again within ``look_seconds``. While it cannot be read, or is wrong,
+    the keys that were read before stay valid, and the log says so. Raises ConfigError if it is wrong at
+    first.
+    """
+
+    def __init__(self, settings: Settings, plugins: Plugins, look_seconds: float = 1.0) -> None:
+        self._fixed, self._file, self._plugins = settings.api_keys, settings.api_keys_file, plugins
+        self._look_seconds = look_seconds
+        self._look_at = time.monotonic() + look_seconds
+        self._stamp = _stamp(self._file)
+        self._looking = threading.Lock()
+        self._grants = self._read()
+
+    def find(self, key: str) -> Grant | None:
+        """Return what the key grants, None if it is none of these.
+
+        What is looked up is a digest: how long that takes tells nothing about any key.
+        """
+        if self._file and time.monotonic() >= self._look_at:
+            self._look_again()
+        given = sha256(key.encode()).digest()
+        grant = self._grants.get(given)
+        return grant if grant and compare_digest(grant.digest, given) else None
+
+    def _look_again(self) -> None:
+        if not self._looking.acquire(blocking=False):
+            return
+        try:
+            self._look_at = time.monotonic() + self._look_seconds
+            # Before the reading, so that a change during it is seen the next time.
+            stamp = _stamp(self._file)
+            if stamp != self._stamp:
+                self._stamp = stamp
+                self._grants = self._read()
+                log.warning("Read %d API keys, as '%s' has changed", len(self._grants), self._file)
+        except ConfigError as err:
+            log.error("The API keys stay as they were: %s", err.message)
+        finally:
+            self._looking.release()
+
+    def _read(self) -> Mapping[bytes, Grant]:
+        keys = (*self._fixed, *(read_key_file(self._file) if self._file else ()))
+        try:
+            check_distinct(keys)
+        except ValueError as err:
+            raise ConfigError(f"API keys of the settings and of '{self._file}': {err}.") from err
+        grants = [self._grant(key) for key in keys]
+        return {grant.digest: grant for grant in grants}
+
+    def _grant(self, key: ApiKey) -> Grant:
+        names = None if key.plugins is None else frozenset(self._named(key, each) for each in key.plugins)
+        return Grant(key.name, bytes.fromhex(key.digest), names)
+
+    def _named(self, key: ApiKey, name: str) -> str:
+        try:
+            return self._plugins.find(name).name
+        except PluginNotFound as err:
+            # Its jobs may be there all the same.
+            log.warning("API key %r: %s", key.name, err.message)
+            return name
+
+
+def _stamp(file: Path | None) -> Stamp:
+    """Tell one content of the file from another, also when it was replaced within a tick of the clock."""
+    if file is None:
+        return None
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
