@@ -89,6 +89,9 @@ class Settings:
         parse=parsers.path_or_none,
         help="File of further keys, one a line or a JSON list; read again when it changes.",
     )
+    console: bool = _setting(
+        True, "micro.console", parse=parsers.switch, help="Serve the console, pages for people, at /."
+    )
     broker_url: str = _setting(
         "",
         "celery.broker_url",

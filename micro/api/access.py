@@ -13,9 +13,11 @@ IN_PROCESS = "micro.in_process"
 """Key of the WSGI environment for calls from within this process, which need no API key. No request that
 comes over HTTP can have it."""
 
-# Probes, and pages that hold no data: what these fetch needs the key again.
+# Probes, and pages that hold no data: what these fetch needs the key again. "/" is named by its endpoint,
+# as without the console it may be a page of a plugin's.
 _OPEN = frozenset({"/livez", "/readyz", "/healthz", "/version"})
 _OPEN_PAGES = ("/docs", "/ui")
+_OPEN_START = "console.start"
 # What answers to a key with a list of plugins tell is cut down to these, here or in the views.
 _OF_PLUGIN = frozenset({"micro.run", "micro.info", "micro.help"})
 _CUT_DOWN = frozenset({"micro.plugins", "micro.openapi_document", "jobs.list_jobs"})
@@ -56,7 +58,9 @@ def _is_open() -> bool:
     # Browsers ask so before they send a request to another origin, and never with a key.
     if request.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
         return True
-    return rule.rule in _OPEN or any(f"{rule.rule}/".startswith(f"{page}/") for page in _OPEN_PAGES)
+    if rule.rule in _OPEN or request.endpoint == _OPEN_START:
+        return True
+    return any(f"{rule.rule}/".startswith(f"{page}/") for page in _OPEN_PAGES)
 
 
 def _grant(ring: KeyRing) -> Grant:

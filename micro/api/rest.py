@@ -14,10 +14,8 @@ from werkzeug.exceptions import LengthRequired, RequestEntityTooLarge, Unsupport
 
 from micro.api.access import current_grant, may_call, require_keys
 from micro.api.cors import allow_origins
-from micro.api.headers import add_security_headers
 from micro.api.openapi import build_openapi
 from micro.api.problem import register_error_handlers
-from micro.api.timing import TimedRuns
 from micro.contract.decoding import parse_parameters
 from micro.layers import load_settings
 from micro.plugin.context import RunContext
@@ -25,7 +23,7 @@ from micro.service import Micro
 from micro.settings import Settings
 
 # Built-in features are plugins of the same hooks; they stand above this module, so they are only named here.
-FEATURES = ("micro.web.probes", "micro.jobs.rest", "micro.web.docs")
+FEATURES = ("micro.jobs.rest", "micro.web.docs", "micro.web.console")
 _REQUEST_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 
 
@@ -40,7 +38,6 @@ def create_app(settings: Settings | None = None, *, micro: Micro | None = None) 
     app.config["MAX_CONTENT_LENGTH"] = micro.settings.max_body_size
     app.before_request(_identify)
     app.after_request(_tell_identity)
-    add_security_headers(app)
     register_error_handlers(app)
     # Not a feature among others: those are left out when they fail, which would open what is to be closed.
     require_keys(app, micro)
@@ -56,7 +53,6 @@ def create_app(settings: Settings | None = None, *, micro: Micro | None = None) 
 def create_blueprint(micro: Micro) -> Blueprint:
     """Make the blueprint with GET /plugins, /info/<name>, /help/<name> and POST /run/<name>."""
     blueprint = Blueprint("micro", __name__)
-    runs = TimedRuns(micro)
     openapi = cache(lambda only: json.dumps(build_openapi(micro, only)))
 
     @blueprint.get("/plugins")
@@ -73,7 +69,7 @@ def create_blueprint(micro: Micro) -> Blueprint:
 
     @blueprint.post("/run/<path:name>")
     def run(name: str) -> Response:
-        result = runs.run(name, read_parameters(), request_context())
+        result = micro.run(name, read_parameters(), request_context())
         return Response(result, mimetype="application/json")
 
     @blueprint.get("/openapi.json")

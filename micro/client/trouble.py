@@ -25,7 +25,6 @@ from micro.errors import (
     ResultNotReady,
     StoreUnavailable,
     TimeLimit,
-    TooManyRuns,
     Unauthorized,
 )
 
@@ -75,7 +74,6 @@ _BY_CODE: Mapping[str, type[MicroError]] = {
         ResultNotReady,
         StoreUnavailable,
         TimeLimit,
-        TooManyRuns,
         Unauthorized,
     )
 }

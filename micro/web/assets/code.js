@@ -1,0 +1,21 @@
+// Shows a piece of code that can be copied.
+
+import { element } from "./dom.js";
+import texts from "./texts.js";
+
+export function codeBlock(code) {
+  const button = element("button", { type: "button", class: "copy", click: copy }, texts.copy);
+  async function copy() {
+    await navigator.clipboard?.writeText(code).catch(() => select());
+    if (!navigator.clipboard) select();
+    button.textContent = texts.copied;
+    setTimeout(() => (button.textContent = texts.copy), 2000);
+  }
+  // Without a clipboard, as on pages that are not secure, at least the text is marked.
+  function select() {
+    getSelection().selectAllChildren(shown);
+    document.execCommand("copy");
+  }
+  const shown = element("code", {}, code);
+  return element("div", { class: "code" }, element("pre", { tabindex: 0 }, shown), button);
+}

@@ -1,0 +1,150 @@
+// The page of the service's state: processes, queues, failures, and runs per plugin.
+
+import { call, get } from "./api.js";
+import { byId, element, update } from "./dom.js";
+import { duration, fill, moment, number } from "./format.js";
+import { jobAddress } from "./jobparts.js";
+import { between, runsByPlugin } from "./metrics.js";
+import { linePlot } from "./plot.js";
+import { poll } from "./poll.js";
+import texts from "./texts.js";
+
+const words = texts.service;
+const EVERY_SECONDS = 3;
+const POINTS = 100;
+const FAILURES = 8;
+const history = new Map();
+let last = null;
+
+const fine = (text) => element("p", { class: "fine" }, text);
+const unknown = (value) => (value === null || value === undefined ? words.unknown : String(value));
+
+async function look() {
+  const [status, metrics, failures] = await Promise.all([
+    offered(get("status")),
+    offered(call("metrics").then((response) => response.text())),
+    offered(get(`jobs?state=failed&limit=${FAILURES}`)),
+  ]);
+  byId("page").hidden = false;
+  update(byId("summary"), status ? "" : words.no_status);
+  showNumbers(status);
+  showProcesses(status);
+  showQueues(status);
+  showFailures(failures?.jobs ?? [], status?.last_failure);
+  showRuns(metrics);
+}
+
+// A service may lack one of these, or keep it from the holder of this key; null then.
+async function offered(answer) {
+  try {
+    return await answer;
+  } catch (problem) {
+    if (problem.status === 404 || problem.status === 403) return null;
+    throw problem;
+  }
+}
+
+function showNumbers(status) {
+  const plugins = status?.plugins;
+  const failed = plugins?.failed?.length ?? 0;
+  const facts = status
+    ? [
+        [words.version, unknown(status.version)],
+        [words.generation, unknown(status.generation)],
+        [words.plugins, plugins ? fill(failed ? words.plugins_failed : words.plugins_loaded, { loaded: plugins.loaded, failed }) : words.unknown],
+        [words.jobs_queued, unknown(status.jobs?.queued)],
+        [words.jobs_running, unknown(status.jobs?.running)],
+        [words.up_since, status.started ? moment(status.started) : words.unknown],
+      ]
+    : [];
+  const made = facts.map(([name, value]) =>
+    element("div", {}, element("dt", {}, name), element("dd", { class: value.length > 12 ? "long" : null }, value)),
+  );
+  byId("numbers").replaceChildren(...made);
+}
+
+function showProcesses(status) {
+  const processes = status?.processes ?? [];
+  const heads = [words.process, words.state, words.pid, words.restarts, words.generation, words.since];
+  const rows = processes.map((each) => [
+    each.name,
+    element("span", { class: `badge ${each.state === "running" || each.state === "ready" ? "good" : ""}` }, unknown(each.state)),
+    unknown(each.pid),
+    unknown(each.restarts),
+    unknown(each.generation),
+    each.since ? moment(each.since) : words.unknown,
+  ]);
+  byId("processes").replaceChildren(rows.length ? grid(words.processes, heads, rows) : fine(status ? words.no_processes : words.no_status));
+}
+
+function showQueues(status) {
+  const rows = (status?.queues ?? []).map((each) => [each.name, unknown(each.depth)]);
+  byId("queues").replaceChildren(rows.length ? grid(words.queues, [words.queue, words.depth], rows) : fine(words.no_queues));
+}
+
+function showFailures(jobs, failure) {
+  const items = jobs.map((job) =>
+    element(
+      "li",
+      {},
+      element("a", { href: jobAddress(job.id) }, job.plugin),
+      element("span", { class: "fine" }, ` ${moment(job.finished ?? job.created)}`),
+      element("p", { class: "fine" }, job.error?.error ?? ""),
+    ),
+  );
+  const told = failure && [
+    element("h3", { class: "spaced" }, words.failure),
+    element("p", { class: "fine" }, [failure.name, failure.time && moment(failure.time), failure.cause].filter(Boolean).join(" · ")),
+  ];
+  const list = items.length ? element("ul", { class: "plain" }, items) : fine(words.no_failures);
+  byId("failures").replaceChildren(list, ...(told || []));
+}
+
+function grid(label, heads, rows) {
+  const head = heads.map((each) => element("th", { scope: "col" }, each));
+  const body = rows.map(([first, ...others]) =>
+    element("tr", {}, element("th", { scope: "row" }, first), others.map((each) => element("td", {}, each))),
+  );
+  const made = element("table", {}, element("thead", {}, element("tr", {}, head)), element("tbody", {}, body));
+  return element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, made);
+}
+
+function showRuns(text) {
+  if (text === null) return byId("runs").replaceChildren(fine(words.no_metrics));
+  const runs = runsByPlugin(text);
+  const now = performance.now() / 1000;
+  if (last) remember(runs, now - last.now);
+  last = { runs, now };
+  const known = [...runs].filter(([, each]) => each.runs > 0).sort((a, b) => b[1].runs - a[1].runs);
+  if (!known.length) return byId("runs").replaceChildren(fine(words.no_runs));
+  byId("runs").replaceChildren(element("ul", { class: "runs" }, known.map(([name, each]) => runsOf(name, each))));
+}
+
+function remember(runs, apart) {
+  const none = { runs: 0, failed: 0, seconds: 0, timed: 0 };
+  for (const [name, each] of runs) {
+    const points = history.get(name) ?? [];
+    points.push(between(last.runs.get(name) ?? none, each, apart));
+    history.set(name, points.slice(-POINTS));
+  }
+}
+
+function runsOf(name, { runs, failed, seconds, timed }) {
+  const points = history.get(name) ?? [];
+  const facts = [
+    [words.runs_total, number(runs)],
+    [words.runs_failed, number(failed)],
+    [words.latency, timed ? duration(seconds / timed) : words.unknown],
+  ];
+  const plot = (title, key, format) =>
+    element("figure", {}, element("figcaption", {}, title), linePlot(points.map((each) => each[key]), name, { label: `${title}: ${name}`, format, from: 0 }));
+  return element(
+    "li",
+    {},
+    element("div", {}, element("h3", {}, name), element("dl", { class: "facts" }, facts.flatMap(([key, value]) => [element("dt", {}, key), element("dd", {}, value)]))),
+    plot(words.runs_plot, "rate", number),
+    plot(words.latency_plot, "mean", duration),
+  );
+}
+
+poll(look, EVERY_SECONDS);
