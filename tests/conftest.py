@@ -30,6 +30,7 @@ from micro.testing import WritePlugins
 Found = TypeVar("Found")
 MakeMicro = Callable[..., Micro]
 POSTGRESQL = os.environ.get("MICRO_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432")
+_FIRST = ("reliability", "e2e", "client", "server", "jobs")
 INTERFACE = """
 from micro import PluginBase, PluginDescription, PluginError, hookimpl
 from pathlib import Path
@@ -49,6 +50,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("reliability")
         for line in lines:
             terminalreporter.write_line(str(line))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put first what waits for processes most, so that nothing long is left for the end."""
+    items.sort(key=lambda item: _FIRST.index(part) if (part := _part(item)) in _FIRST else len(_FIRST))
+
+
+def _part(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).parts[0]
 
 
 def pytest_configure() -> None:

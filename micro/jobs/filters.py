@@ -20,9 +20,8 @@ _YEAR_0 = re.compile(r"^0000")
 
 def read_filters(given: Mapping[str, str], plugins: Plugins) -> dict[str, Any]:
     """Return the arguments of ``JobStore.list_jobs``; raise BadRequest for what cannot be read."""
-    for name in given:
-        if name not in _NAMES:
-            raise BadRequest(f"Jobs are filtered by {', '.join(_NAMES)}, found {name!r}")
+    for name in given.keys() - set(_NAMES):
+        raise BadRequest(f"Jobs are filtered by {', '.join(_NAMES)}, found {name!r}")
     return {
         "plugin": _plugin(given.get("plugin"), plugins),
         "state": _state(given.get("state")),

@@ -175,7 +175,7 @@ def client(service: RunningService, transport: str) -> Iterator[Client]:
 def waiting(client: Client, tmp_path: Path, wait_for: Callable[..., Any]) -> Iterator[Job]:
     """A job that runs until ``tmp_path / "go"`` is there."""
     job = client.submit("Waiter", path=str(tmp_path / "go"))
-    wait_for(lambda: job.progress)
+    wait_for(lambda: job.state == "running")
     yield job
     (tmp_path / "go").touch()
     wait_for(lambda: job.finished)

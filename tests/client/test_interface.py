@@ -130,17 +130,21 @@ def test_a_failed_job_raises_the_error_of_its_run(
     assert str(job.error) == str(caught.value)
 
 
-def test_a_result_is_waited_for_no_longer_than_asked(waiting: Job, tmp_path: Path) -> None:
+def test_a_result_is_waited_for_no_longer_than_asked(
+    waiting: Job, tmp_path: Path, wait_for: WaitFor
+) -> None:
     with pytest.raises(TimeoutError, match=r"is running after 0\.1 seconds"):
         waiting.result(timeout=0.1)
     assert (waiting.state, waiting.finished) == ("running", False)
-    assert waiting.progress == Progress(1, 2, "waiting")
+    assert wait_for(lambda: waiting.progress) == Progress(1, 2, "waiting")
     (tmp_path / "go").touch()
     assert waiting.result(timeout=10) == {"found": True}
 
 
-def test_events_are_told_until_the_job_is_over(waiting: Job, tmp_path: Path) -> None:
+def test_events_are_told_until_the_job_is_over(waiting: Job, tmp_path: Path, wait_for: WaitFor) -> None:
     told = []
+    # A second report would replace the first one before that is told.
+    wait_for(lambda: waiting.progress)
     for event in waiting.events():
         told.append((event.kind, event.data.get("state") or event.data.get("text") or event.data["done"]))
         (tmp_path / "go").touch()

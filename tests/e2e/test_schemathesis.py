@@ -23,6 +23,7 @@ def service(start_shared_micro: Callable[..., Any]) -> Any:
     return start_shared_micro("-G", "-p", str(TYPED))
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("paths", PARTS.values(), ids=PARTS)
 def test_no_call_breaks_the_document(service: Any, tmp_path: Path, paths: str) -> None:
     done = subprocess.run(
