@@ -26,6 +26,7 @@ FLOORS = (
     ("micro.plugin",),
     ("micro.contract",),
     (
+        "micro.readiness",
         "micro.layers",
         "micro.settings",
         "micro.parsers",
@@ -105,6 +106,14 @@ def _command(flag: str) -> str:
     return f"import sys, micro.cli\nsys.argv = ['micro', '{flag}']\nmicro.cli.main()"
 
 
+_PROBED = """
+from micro.api.rest import create_app
+from micro.settings import Settings
+client = create_app(Settings()).test_client()
+assert client.get("/readyz").status_code == 200
+"""
+
+
 @pytest.mark.parametrize(
     ("code", "heavy"),
     [
@@ -117,9 +126,10 @@ def _command(flag: str) -> str:
         (_command("-v"), "flask celery kombu gunicorn pydantic sqlalchemy rich pluggy click"),
         ("import micro.server.launch", "flask celery kombu gunicorn pydantic sqlalchemy"),
         ("import micro.server.rest", "celery kombu"),
+        (_PROBED, "celery kombu"),
         ("import micro.server.worker", "flask gunicorn"),
     ],
-    ids=["import", "authors", "help", "version", "supervisor", "rest", "worker"],
+    ids=["import", "authors", "help", "version", "supervisor", "rest", "probed", "worker"],
 )
 def test_what_is_heavy_is_loaded_only_where_it_is_used(code: str, heavy: str) -> None:
     assert _loaded(code) & set(heavy.split()) == set()

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from micro import __version__
 from micro.api import openapi_fixed as fixed
-from micro.api import openapi_jobs
+from micro.api import openapi_jobs, openapi_probes
 from micro.errors import PluginNotFound
 from micro.plugin.examples import usable_examples
 from micro.plugin.manager import Plugin, Plugins
@@ -23,8 +23,8 @@ def build_openapi(micro: Micro, only: Container[str] | None = None) -> dict[str,
     ``only`` are the names of the plugins to describe, None for all.
     """
     asks_for_keys = bool(micro.settings.api_keys or micro.settings.api_keys_file)
-    schemas: dict[str, Any] = {**fixed.SCHEMAS, **openapi_jobs.SCHEMAS}
-    paths: dict[str, Any] = {**fixed.PATHS, **openapi_jobs.PATHS}
+    schemas: dict[str, Any] = {**fixed.SCHEMAS, **openapi_probes.SCHEMAS, **openapi_jobs.SCHEMAS}
+    paths: dict[str, Any] = {**fixed.PATHS, **openapi_probes.PATHS, **openapi_jobs.PATHS}
     for key, plugin in _keys(micro.loaded).items():
         if only is not None and plugin.name not in only:
             continue

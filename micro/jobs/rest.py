@@ -16,8 +16,10 @@ from micro.errors import MicroError
 from micro.jobs.filters import list_within, read_filters
 from micro.jobs.models import Event, Feed, Job
 from micro.jobs.prefer import Preference, read_preference
+from micro.jobs.reach import reach_checks
 from micro.jobs.service import Jobs, job_fields, outcome
 from micro.plugin.hookspecs import hookimpl
+from micro.web.probes import readiness_of
 
 _LOOK_SECONDS = 0.3
 _SILENCE_SECONDS = 15.0
@@ -34,6 +36,8 @@ def micro_app(app: Flask) -> None:
     jobs = Jobs(app.extensions["micro"])
     app.extensions["micro_jobs"] = jobs
     app.register_blueprint(create_blueprint(jobs))
+    for name, check in reach_checks(jobs).items():
+        readiness_of(app).add(name, check, remote=True)
     run_now = app.view_functions["micro.run"]
 
     def run(name: str) -> Any:

@@ -14,10 +14,12 @@ from gunicorn.glogging import Logger
 
 from micro.api.rest import create_app
 from micro.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ConfigError, MicroError
+from micro.readiness import NotReady
 from micro.server.addresses import check_addresses
 from micro.server.child import run_child, tell_ready
 from micro.service import Micro
 from micro.settings import Settings
+from micro.web.probes import readiness_of
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -46,6 +48,7 @@ class RestServer(BaseApplication):  # type: ignore[misc]
         self.settings = settings
         self.name = name
         self.micro: Micro | None = None
+        self.worker: Any = None
         super().__init__()
 
     def do_load_config(self) -> None:
@@ -106,15 +109,23 @@ class RestServer(BaseApplication):  # type: ignore[misc]
     def load(self) -> Flask:
         try:
             self.micro = Micro(self.settings)
-            return create_app(micro=self.micro)
+            app = create_app(micro=self.micro)
+            readiness_of(app).add("serving", self._check_serving)
+            return app
         except MicroError as err:
             if self.cfg.preload_app:
                 raise
             # In a worker gunicorn knows this error: it tells the message and starts no other worker.
             raise AppImportError(f"Error: {err.message}") from err
 
+    def _check_serving(self) -> str:
+        if self.worker is not None and not self.worker.alive:
+            raise NotReady("stopping: running work is finished, no new work is taken")
+        return f"process {os.getpid()}"
+
     def _worker_started(self, worker: Any) -> None:
         assert self.micro is not None
+        self.worker = worker
         self.micro.start()
         addresses = [str(each) for each in worker.sockets]
         loaded = self.micro.loaded

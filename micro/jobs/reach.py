@@ -1,0 +1,66 @@
+"""Tells whether the broker and the job table answer."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from micro.readiness import Check
+
+if TYPE_CHECKING:
+    from micro.jobs.service import Jobs
+    from micro.settings import Settings
+
+_CONNECT_SECONDS = 2
+
+
+def reach_checks(jobs: Jobs) -> dict[str, Check]:
+    """Return the checks that runs as jobs need; none where no broker is configured, and so no jobs are."""
+    settings = jobs.micro.settings
+    if not settings.broker_url:
+        return {}
+    return {"broker": BrokerCheck(settings), "store": partial(_check_store, jobs)}
+
+
+class BrokerCheck:
+    """Asks the broker over a connection that is kept, so that asking often costs it next to nothing."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._connection: Any = None
+        self._close: Callable[[], object] | None = None
+
+    def __call__(self) -> str:
+        """Return the broker's URL when it answers; raise what its library raises when not."""
+        try:
+            # On any broker a channel is opened by asking it.
+            self._connected().channel().close()
+        except Exception:
+            self._drop()
+            raise
+        return self._settings.broker_url
+
+    def _connected(self) -> Any:
+        if self._connection is None:
+            # Imported late: a service without jobs never needs Celery.
+            from micro.jobs.queue import make_celery
+
+            app = make_celery(self._settings)
+            connection = app.connection_for_write(connect_timeout=_CONNECT_SECONDS, heartbeat=0)
+            self._connection = connection
+            # A broken one is not asked to close, which it might never answer.
+            self._close = weakref.finalize(self, connection.collect)
+            connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
+        return self._connection
+
+    def _drop(self) -> None:
+        self._connection = None
+        if self._close:
+            self._close()
+
+
+def _check_store(jobs: Jobs) -> str:
+    jobs.store.ping()
+    return jobs.store.database.name
