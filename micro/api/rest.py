@@ -14,6 +14,7 @@ from werkzeug.exceptions import LengthRequired, RequestEntityTooLarge, Unsupport
 
 from micro.api.access import current_grant, may_call, require_keys
 from micro.api.cors import allow_origins
+from micro.api.headers import add_security_headers
 from micro.api.openapi import build_openapi
 from micro.api.problem import register_error_handlers
 from micro.contract.decoding import parse_parameters
@@ -38,6 +39,7 @@ def create_app(settings: Settings | None = None, *, micro: Micro | None = None) 
     app.config["MAX_CONTENT_LENGTH"] = micro.settings.max_body_size
     app.before_request(_identify)
     app.after_request(_tell_identity)
+    add_security_headers(app)
     register_error_handlers(app)
     # Not a feature among others: those are left out when they fail, which would open what is to be closed.
     require_keys(app, micro)
