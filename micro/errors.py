@@ -189,6 +189,13 @@ class TimeLimit(MicroError):
     code = "time-limit"
 
 
+class TooManyRuns(MicroError):
+    """The plugin does as many runs at once as it may; a later call may find it free."""
+
+    status = 429
+    code = "too-many-runs"
+
+
 class RecordedError(MicroError):
     """An error read back from the record of a job, as its run had raised it."""
 

@@ -63,17 +63,17 @@ class Micro:
     def run(self, name: str, params: Mapping[str, object], context: RunContext | None = None) -> str:
         """Run the plugin and return its result as the JSON text that every transport sends.
 
-        Raises PluginNotFound, InvalidParameters, BadResult, PluginFailed, or the PluginError
+        Raises PluginNotFound, InvalidParameters, TooManyRuns, BadResult, PluginFailed, or the PluginError
         that the plugin raised.
         """
         context = context or RunContext()
         plugin = self.loaded.find(name)
         try:
             arguments = plugin.contract.check(params)
-            self.start()
-            self._lifecycle.prepare(plugin)
-            result = self.loaded.hooks.hook.micro_run(plugin=plugin, params=arguments, context=context)
-            return plugin.contract.encode(result)
+            if plugin.slots is None:
+                return self._perform(plugin, arguments, context)
+            with plugin.slots.taken(context):
+                return self._perform(plugin, arguments, context)
         except (BadResult, PluginFailed) as err:
             _log_failure(plugin, context, err)
             raise
@@ -84,6 +84,12 @@ class Micro:
             raise PluginFailed(
                 f"Plugin {plugin.name!r} failed; the log has the cause under request {context.request_id}"
             ) from err
+
+    def _perform(self, plugin: Plugin, arguments: dict[str, Any], context: RunContext) -> str:
+        self.start()
+        self._lifecycle.prepare(plugin)
+        result = self.loaded.hooks.hook.micro_run(plugin=plugin, params=arguments, context=context)
+        return plugin.contract.encode(result)
 
     def start(self) -> None:
         """Tell the plugins that this process begins to serve; the first run does it otherwise."""

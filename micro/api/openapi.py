@@ -83,9 +83,14 @@ def _operation(plugin: Plugin, key: str, schemas: dict[str, Any]) -> dict[str, A
         },
         "responses": {
             "200": fixed.answer(result, "The result.", **_examples(plugin, "result")),
-            **fixed.problems(400, 413, 415, 422, 500),
+            **fixed.problems(400, 413, 415, 422, *_limits(plugin), 500),
         },
     }
+
+
+def _limits(plugin: Plugin) -> list[int]:
+    description = plugin.description
+    return [429] * bool(description.concurrency or description.timeout) + [504] * bool(description.timeout)
 
 
 def _examples(plugin: Plugin, part: str) -> dict[str, Any]:

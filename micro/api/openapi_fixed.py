@@ -13,7 +13,9 @@ _MEANINGS: Final = {
     413: "The body is larger than the limit.",
     415: "The body is not declared as application/json.",
     422: "The parameters do not fit.",
+    429: "The plugin does as many runs at once as it may.",
     500: "The plugin failed.",
+    504: "The run took longer than the plugin allows.",
 }
 
 

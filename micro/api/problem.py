@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -11,11 +12,14 @@ from urllib.parse import quote
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from micro.errors import MicroError, Unauthorized, error_fields
+from micro.errors import MicroError, TooManyRuns, Unauthorized, error_fields
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
-_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="micro"'}
+_HEADERS: Mapping[type[MicroError], dict[str, str]] = {
+    Unauthorized: {"WWW-Authenticate": 'Bearer realm="micro"'},
+    TooManyRuns: {"Retry-After": "1"},
+}
 _HINTS = {
     404: "No such path: {path}; GET /plugins lists the plugins, POST /run/<name> runs one",
     405: "Method {method} is not allowed for {path}",
@@ -52,8 +56,7 @@ def _title(status: int) -> str:
 
 
 def _of_micro(error: MicroError) -> Response:
-    headers = _CHALLENGE if isinstance(error, Unauthorized) else None
-    return problem(error.status, error_fields(error), headers)
+    return problem(error.status, error_fields(error), _HEADERS.get(type(error)))
 
 
 def _of_http(error: HTTPException) -> Response:

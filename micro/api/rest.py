@@ -17,6 +17,7 @@ from micro.api.cors import allow_origins
 from micro.api.headers import add_security_headers
 from micro.api.openapi import build_openapi
 from micro.api.problem import register_error_handlers
+from micro.api.timing import TimedRuns
 from micro.contract.decoding import parse_parameters
 from micro.layers import load_settings
 from micro.plugin.context import RunContext
@@ -55,6 +56,7 @@ def create_app(settings: Settings | None = None, *, micro: Micro | None = None) 
 def create_blueprint(micro: Micro) -> Blueprint:
     """Make the blueprint with GET /plugins, /info/<name>, /help/<name> and POST /run/<name>."""
     blueprint = Blueprint("micro", __name__)
+    runs = TimedRuns(micro)
     openapi = cache(lambda only: json.dumps(build_openapi(micro, only)))
 
     @blueprint.get("/plugins")
@@ -71,7 +73,7 @@ def create_blueprint(micro: Micro) -> Blueprint:
 
     @blueprint.post("/run/<path:name>")
     def run(name: str) -> Response:
-        result = micro.run(name, read_parameters(), request_context())
+        result = runs.run(name, read_parameters(), request_context())
         return Response(result, mimetype="application/json")
 
     @blueprint.get("/openapi.json")

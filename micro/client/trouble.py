@@ -25,6 +25,7 @@ from micro.errors import (
     ResultNotReady,
     StoreUnavailable,
     TimeLimit,
+    TooManyRuns,
     Unauthorized,
 )
 
@@ -74,6 +75,7 @@ _BY_CODE: Mapping[str, type[MicroError]] = {
         ResultNotReady,
         StoreUnavailable,
         TimeLimit,
+        TooManyRuns,
         Unauthorized,
     )
 }

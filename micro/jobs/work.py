@@ -120,7 +120,13 @@ class JobWorker:
         """
         with Watch(record, job, self._terms) as watch:
             context = RunContext(
-                job.transport or "celery", job.request_id or job.id, watch, job.id, job.attempt
+                job.transport or "celery",
+                job.request_id or job.id,
+                watch,
+                job.id,
+                job.attempt,
+                # The client of a message waits for its answer; the caller of a job has one already.
+                patient=not isinstance(record, LateRecord),
             )
             end: str | MicroError
             try:

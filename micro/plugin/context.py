@@ -38,7 +38,8 @@ class NoReporter:
 class RunContext:
     """Tells a run who asked for it: ``transport`` is rest, celery, command or python.
 
-    ``job`` is the id of the job that the run belongs to, if it is one; ``attempt`` counts from 1.
+    ``job`` is the id of the job that the run belongs to, if it is one; ``attempt`` counts from 1. A run
+    that is ``patient`` waits for its turn where its plugin limits how many there are at once.
     """
 
     transport: str = "python"
@@ -46,3 +47,4 @@ class RunContext:
     reporter: Reporter = NoReporter()
     job: str | None = None
     attempt: int = 1
+    patient: bool = False

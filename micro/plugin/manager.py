@@ -20,6 +20,7 @@ from micro.plugin.names import as_asked, slug, suggestion
 from micro.plugin.packages import Package, find_packages, load_package
 from micro.plugin.pluginbase import PluginBase, PluginDescription, is_plugin_class
 from micro.plugin.selection import Selection
+from micro.plugin.slots import Slots
 from micro.settings import Settings, check_plugin_path
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class Plugin:
     cls: type[PluginBase]
     description: PluginDescription
     source: Source
+    slots: Slots | None = None
 
     @property
     def origin(self) -> str:
@@ -275,7 +277,8 @@ def _plugin(description: object, found: object, source: Source) -> Plugin:
         cls = _only_class(_module(found, source))
     if not is_plugin_class(cls):
         raise PluginLoadError(f"expected `instance` to be a PluginBase subclass with run(), found {cls!r}")
-    return Plugin(name, cls, description, source)
+    slots = Slots(name, description.concurrency) if description.concurrency else None
+    return Plugin(name, cls, description, source, slots)
 
 
 def _module(found: object, source: Source) -> object:

@@ -105,7 +105,8 @@ class PluginDescription:
     description defines exactly one ``PluginBase`` subclass. ``examples`` is a list of
     ``{"params": {...}, "result": {...}}``. For jobs: ``timeout`` is in seconds, ``retries`` a
     number of further attempts after one of the exceptions in ``retry_on``, ``queue`` the name
-    of the Celery queue.
+    of the Celery queue. ``timeout`` holds for runs over REST too. ``concurrency`` is how many runs one
+    process does at a time.
     """
 
     def __init__(
@@ -125,6 +126,7 @@ class PluginDescription:
         retries: int = 0,
         retry_on: Sequence[type[Exception]] = (),
         queue: str | None = None,
+        concurrency: int | None = None,
     ) -> None:
         self.instance = instance
         self.name = name
@@ -140,6 +142,8 @@ class PluginDescription:
         self.retries = _checked("retries", retries, retries >= 0, "0 or more")
         self.retry_on = tuple(_exception_class(each) for each in retry_on)
         self.queue = queue
+        fits = concurrency is None or (type(concurrency) is int and concurrency >= 1)
+        self.concurrency = _checked("concurrency", concurrency, fits, "a whole number from 1 on")
 
     def __repr__(self) -> str:
         return f"<PluginDescription {self.name!r}>"

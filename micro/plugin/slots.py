@@ -1,0 +1,37 @@
+"""Bounds how many runs of one plugin a process does at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from micro.errors import TooManyRuns
+from micro.plugin.context import RunContext
+
+_LOOK_SECONDS = 0.2
+
+
+class Slots:
+    """The runs that a plugin may still begin in this process."""
+
+    def __init__(self, plugin: str, count: int) -> None:
+        self._plugin, self._count = plugin, count
+        self._free = threading.BoundedSemaphore(count)
+
+    @contextmanager
+    def taken(self, context: RunContext) -> Iterator[None]:
+        """Hold one of them; where none is free, raise TooManyRuns or, for a patient run, wait.
+
+        A patient run that is asked to stop waits no longer.
+        """
+        while not self._free.acquire(timeout=_LOOK_SECONDS if context.patient else 0):
+            if not context.patient or context.reporter.cancelled():
+                runs = "1 run" if self._count == 1 else f"{self._count} runs"
+                raise TooManyRuns(
+                    f"Plugin {self._plugin!r} does {runs} at a time, and is busy; call again in a moment"
+                )
+        try:
+            yield
+        finally:
+            self._free.release()

@@ -1,0 +1,99 @@
+"""How a worker treats a plugin that does a limited number of runs at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from micro.errors import TooManyRuns
+from micro.jobs.models import State
+from micro.jobs.service import Jobs
+from micro.jobs.store import JobStore
+from micro.jobs.work import JobWorker
+from micro.plugin.context import RunContext
+from micro.service import Micro
+
+PLUGIN = """
+    import time
+    from pathlib import Path
+    from micro import PluginBase, PluginDescription
+
+    class Waiter(PluginBase):
+        def run(self, folder: str):
+            (Path(folder) / f"began-{id(self)}").touch()
+            while not (Path(folder) / "open").exists():
+                time.sleep(0.01)
+            return {}
+
+    plugin = PluginDescription(name="Waiter", concurrency=1)
+"""
+Wait = Callable[..., Any]
+Beside = Callable[..., "Future[Any]"]
+
+
+@pytest.fixture
+def micro(load: Callable[..., Micro], sqlite_url: str) -> Micro:
+    return load({"w/interface.py": PLUGIN}, jobs_url=sqlite_url)
+
+
+@pytest.fixture
+def busy(
+    worker: JobWorker, submit: Callable[[], str], folder: Any, beside: Beside, wait_for: Wait
+) -> Iterator[str]:
+    """A job that runs until the folder is opened."""
+    job = submit()
+    running = beside(worker.run_job, job)
+    wait_for(lambda: folder.count("began"))
+    yield job
+    folder.open()
+    running.result()
+
+
+@pytest.fixture
+def submit(jobs: Jobs, folder: Any) -> Callable[[], str]:
+    return lambda: jobs.submit("waiter", folder.params, RunContext("rest", "r7")).id
+
+
+def test_a_job_waits_until_it_is_its_turn(
+    worker: JobWorker,
+    table: JobStore,
+    submit: Callable[[], str],
+    folder: Any,
+    busy: str,
+    beside: Beside,
+    wait_for: Wait,
+) -> None:
+    second = submit()
+    waiting = beside(worker.run_job, second)
+    wait_for(lambda: table.state(second) is State.RUNNING)
+    assert folder.count("began") == 1
+    folder.open()
+    waiting.result()
+    assert table.state(busy) is table.state(second) is State.SUCCEEDED
+    assert folder.count("began") == 2
+
+
+def test_a_job_that_waits_can_be_cancelled(
+    worker: JobWorker,
+    table: JobStore,
+    submit: Callable[[], str],
+    folder: Any,
+    busy: str,
+    beside: Beside,
+    wait_for: Wait,
+) -> None:
+    second = submit()
+    waiting = beside(worker.run_job, second)
+    wait_for(lambda: table.state(second) is State.RUNNING)
+    table.cancel(second)
+    waiting.result()
+    assert table.state(second) is State.CANCELLED
+    assert folder.count("began") == 1
+
+
+def test_the_client_of_a_message_is_told_to_come_again(worker: JobWorker, folder: Any, busy: str) -> None:
+    with pytest.raises(TooManyRuns, match="Plugin 'Waiter' does 1 run at a time, and is busy"):
+        worker.run_message("task-1", "waiter", folder.params)
