@@ -130,9 +130,7 @@ def test_a_failed_job_raises_the_error_of_its_run(
     assert str(job.error) == str(caught.value)
 
 
-def test_a_result_is_waited_for_no_longer_than_asked(
-    waiting: Job, tmp_path: Path, wait_for: WaitFor
-) -> None:
+def test_a_result_is_waited_for_no_longer_than_asked(waiting: Job, tmp_path: Path, wait_for: WaitFor) -> None:
     with pytest.raises(TimeoutError, match=r"is running after 0\.1 seconds"):
         waiting.result(timeout=0.1)
     assert (waiting.state, waiting.finished) == ("running", False)
