@@ -28,8 +28,8 @@ from micro.api.endpoints import Requests
 from micro.jobs.service import Jobs
 from micro.layers import dump_settings, load_settings
 from micro.plugin.context import RunContext
+from micro.ready import read_ready
 from micro.server.broker import embedded_broker
-from micro.server.child import read_ready
 from micro.service import Micro
 from micro.settings import Settings
 

@@ -20,10 +20,14 @@ _BETWEEN = {"micro", "pluggy", "asyncio"}
 
 
 class Micro:
-    """Performs plugins(), info(), help() and run(); holds nothing but settings and plugins."""
+    """Performs plugins(), info(), help() and run(); holds nothing but settings and plugins.
 
-    def __init__(self, settings: Settings, plugins: Plugins | None = None) -> None:
+    ``generation`` counts, from 1, the sets of plugins that a running service has loaded.
+    """
+
+    def __init__(self, settings: Settings, plugins: Plugins | None = None, generation: int = 1) -> None:
         self.settings = settings
+        self.generation = generation
         self.loaded = load_plugins(settings) if plugins is None else plugins
         self._lifecycle = Lifecycle(self.loaded)
 

@@ -1,20 +1,22 @@
-"""Tells whether an address can be listened on; gunicorn itself would try for five seconds and say less."""
+"""Opens the socket that REST servers listen on, one after the other and none without the next."""
 
 from __future__ import annotations
 
 import errno
+import grp
 import os
+import pwd
 import socket
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from micro.errors import MicroError
-
-Address = tuple[str, int] | str | bytes | int
-"""As gunicorn has it: host and port, the path of a Unix socket, or a descriptor that is open already."""
+from micro.errors import ConfigError, MicroError
 
 _IN_USE = "is in use; stop what listens there, or name another with -b"
+# gunicorn's own.
+_BACKLOG = 2048
 
 
 class AddressError(MicroError):
@@ -23,40 +25,85 @@ class AddressError(MicroError):
     code = "address-unavailable"
 
 
-def check_addresses(addresses: Iterable[Address]) -> None:
-    """Raise AddressError when one of the addresses is in use or cannot be used."""
-    for address in addresses:
-        if isinstance(address, tuple):
-            _check_port(*address[:2])
-        elif not isinstance(address, int):
-            _check_path(Path(os.fsdecode(address)))
+@contextmanager
+def listening(bind: str, options: Mapping[str, Any]) -> Iterator[socket.socket]:
+    """Listen on ``HOST:PORT`` or ``unix:PATH``; a Unix socket is removed in the end.
 
-
-def _check_port(host: str, port: int) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    ``options`` are gunicorn's: backlog, umask, user and group. Raises AddressError when the address is in
+    use or cannot be used.
+    """
+    if bind.startswith("unix:"):
+        path = Path(bind.removeprefix("unix:")).absolute()
+        opened = _open_path(path, options)
+    else:
+        opened, path = _open_port(bind), None
+    with opened:
+        opened.listen(_number("backlog", options, _BACKLOG))
         try:
-            probe.bind((host, port))
-        except OSError as err:
-            raise _refusal(f"{host}:{port}", err) from err
+            yield opened
+        finally:
+            if path:
+                path.unlink(missing_ok=True)
 
 
-def _check_path(path: Path) -> None:
-    # gunicorn takes over whatever socket it finds, also one that another server answers on.
+def _open_port(bind: str) -> socket.socket:
+    host, _, port = bind.rpartition(":")
+    host = host.strip("[]")
+    opened = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _bind(opened, (host, int(port)), f"{host}:{port}")
+    return opened
+
+
+def _open_path(path: Path, options: Mapping[str, Any]) -> socket.socket:
+    # One that a server answers on is not taken over; one that a dead server left is.
     with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
         probe.connect(str(path))
         raise AddressError(f"The address unix:{path} {_IN_USE}.")
-    trial = path.with_name(f"{path.name}.{os.getpid()}")
+    if path.is_socket():
+        path.unlink()
+    umask = _number("umask", options, 0)
+    owner = (
+        _owner("user", options, lambda name: pwd.getpwnam(name).pw_uid),
+        _owner("group", options, lambda name: grp.getgrnam(name).gr_gid),
+    )
+    opened = socket.socket(socket.AF_UNIX)
+    before = os.umask(umask)
     try:
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.bind(str(trial))
+        _bind(opened, str(path), f"unix:{path}")
+    finally:
+        os.umask(before)
+    if owner != (-1, -1):
+        os.chown(path, *owner)
+    return opened
+
+
+def _bind(opened: socket.socket, address: tuple[str, int] | str, shown: str) -> None:
+    try:
+        opened.bind(address)
     except OSError as err:
-        raise _refusal(f"unix:{path}", err) from err
-    trial.unlink(missing_ok=True)
+        opened.close()
+        used = err.errno == errno.EADDRINUSE
+        cause = _IN_USE if used else f"cannot be used ({err.strerror or err}); name another with -b"
+        raise AddressError(f"The address {shown} {cause}.") from err
 
 
-def _refusal(address: str, err: OSError) -> AddressError:
-    used = err.errno == errno.EADDRINUSE
-    cause = _IN_USE if used else f"cannot be used ({err.strerror or err}); name another with -b"
-    return AddressError(f"The address {address} {cause}.")
+def _number(name: str, options: Mapping[str, Any], default: int) -> int:
+    given = options.get(name, default)
+    try:
+        # As gunicorn reads it: "0o27" is 23.
+        return int(given, 0) if isinstance(given, str) else int(given)
+    except (TypeError, ValueError) as err:
+        raise ConfigError(f"Setting 'gunicorn.{name}': expected a number, found {given!r}.") from err
+
+
+def _owner(name: str, options: Mapping[str, Any], find: Callable[[str], int]) -> int:
+    given = options.get(name)
+    if given is None:
+        return -1
+    if str(given).isdigit():
+        return int(given)
+    try:
+        return find(str(given))
+    except KeyError as err:
+        raise ConfigError(f"Setting 'gunicorn.{name}': there is no {name} {given!r} here.") from err

@@ -1,14 +1,14 @@
-"""What the child processes share: their settings, their ready file, their exit codes."""
+"""What the child processes share: their settings, their role, their exit codes."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from micro import ready
 from micro.errors import MicroError
 from micro.layers import dump_settings, restore_settings
 from micro.server.logs import configure_logging
@@ -31,36 +31,37 @@ def write_settings(settings: Settings) -> None:
         file.write(dump_settings(settings))
 
 
-def run_child(main: Callable[[Settings, str], int], argv: list[str] | None = None) -> int:
-    """Run ``main`` with the settings file and the name that the supervisor gave as arguments.
+@dataclass(frozen=True)
+class Role:
+    """Which process a child is: its name, the generation it serves, what it listens on.
+
+    ``listen`` is an address as gunicorn has it, of a socket that the supervisor has opened.
+    """
+
+    name: str
+    generation: int = 1
+    listen: str = ""
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The role as a command line has it."""
+        return (self.name, str(self.generation), *filter(None, [self.listen]))
+
+
+def run_child(main: Callable[[Settings, Role], int], argv: list[str] | None = None) -> int:
+    """Run ``main`` with the settings file and the role that the supervisor gave as arguments.
 
     Returns the exit code; a MicroError is told in one line.
     """
-    file, name = argv or sys.argv[1:]
+    file, name, *more = argv or sys.argv[1:]
+    role = Role(name, int(more[0]) if more else 1, *more[1:])
     settings = restore_settings(Path(file).read_text())
     configure_logging(settings.log_level)
     try:
-        return main(settings, name)
+        return main(settings, role)
     except MicroError as err:
         print(f"{REASON}{err.message}", file=sys.stderr, flush=True)
         return err.exit_code
-
-
-def tell_ready(settings: Settings, name: str, pid: int, **facts: Any) -> None:
-    """Write the ready file that the supervisor waits for; it appears whole or not at all."""
-    path = _ready_file(settings, name)
-    draft = path.with_suffix(f".{os.getpid()}")
-    draft.write_text(json.dumps({"pid": pid, **facts}))
-    draft.replace(path)
-
-
-def read_ready(settings: Settings, name: str) -> dict[str, Any] | None:
-    """Return what the child of that name told when it was ready, None as long as it has not."""
-    try:
-        facts: dict[str, Any] = json.loads(_ready_file(settings, name).read_text())
-    except FileNotFoundError:
-        return None
-    return facts
 
 
 def reason_in(lines: Sequence[str]) -> str:
@@ -69,12 +70,7 @@ def reason_in(lines: Sequence[str]) -> str:
 
 
 def forget(settings: Settings, names: Iterable[str]) -> None:
-    """Remove the files of the children of these names: ready file, PID file, and the settings of all."""
+    """Remove the files of the children of these names, and the settings of all."""
     settings_file(settings).unlink(missing_ok=True)
     for name in names:
-        _ready_file(settings, name).unlink(missing_ok=True)
-        (settings.pid_folder_path / f"{name}.pid").unlink(missing_ok=True)
-
-
-def _ready_file(settings: Settings, name: str) -> Path:
-    return settings.pid_folder_path / f"{name}.ready"
+        ready.forget(settings, name)

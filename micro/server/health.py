@@ -8,8 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from micro.server.child import read_ready
-from micro.server.launch import process_names
+from micro.ready import process_names, read_ready
 from micro.server.running import find_running, lives
 from micro.settings import Settings
 

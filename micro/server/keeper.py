@@ -64,6 +64,7 @@ class Status:
     state: State
     restarts: int
     since: float
+    generation: int = 1
 
 
 class Keeper:
@@ -98,7 +99,8 @@ class Keeper:
     def status(self) -> Status:
         """Return how the process is."""
         pid = self.child.pid if self.child else None
-        return Status(self.process.name, pid, self._state, self._restarts, self._since)
+        process = self.process
+        return Status(process.name, pid, self._state, self._restarts, self._since, process.generation)
 
     def wake_at(self) -> float:
         """Return when to call ``step`` though nothing happened, on the monotonic clock."""
@@ -145,8 +147,8 @@ class Keeper:
             self._enter(State.STOPPED)
 
     def ask_to_stop(self) -> None:
-        """Send its stop signal."""
-        if self.child:
+        """Send its stop signal, once: a second one means to some that they are to end at once."""
+        if self.child and self._state is not State.STOPPING:
             self.child.send(self.process.stop_signal)
             self._enter(State.STOPPING)
 

@@ -5,22 +5,23 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from logging.handlers import WatchedFileHandler
 
 from micro.errors import ConfigError, MicroError
+from micro.ready import REST, process_names, read_ready
+from micro.server.addresses import listening
 from micro.server.broker import embedded_broker
 from micro.server.cautions import cautions
-from micro.server.child import forget, read_ready, reason_in, settings_file, write_settings
+from micro.server.child import Role, forget, reason_in, settings_file, write_settings
 from micro.server.folders import claimed, prepare_folders
 from micro.server.process import Process
 from micro.server.supervisor import NAME, ChildFailed, Limits, Supervisor
 from micro.server.terminal import Terminal
 from micro.settings import Settings, check_plugin_path
 
-REST = "rest"
 _GRACE_BEYOND_CHILDREN = 5
 """Seconds that children get beyond their own limit before they are killed."""
 
@@ -54,7 +55,8 @@ def serve(settings: Settings, announce: Callable[[Settings, Serving], None]) -> 
     with ExitStack() as stack:
         stack.enter_context(claimed(settings.pid_folder_path))
         settings, broker = _with_broker(settings, stack)
-        processes = [*broker, *_rest(settings), *_workers(settings)]
+        serving = _serving_processes(settings, stack)
+        processes = [*broker, *serving(1)]
         names = [each.name for each in processes]
         # A Micro that was killed may have left its own.
         forget(settings, names)
@@ -89,34 +91,34 @@ def _with_broker(settings: Settings, stack: ExitStack) -> tuple[Settings, list[P
     return replace(settings, broker_url=broker.url), [broker.process]
 
 
-def _rest(settings: Settings) -> Iterator[Process]:
+def _serving_processes(settings: Settings, stack: ExitStack) -> Callable[[int], list[Process]]:
+    """Open what they listen on; return what makes the processes that serve a generation."""
+    listener = None
     if settings.gunicorn:
-        yield _child(settings, REST, "micro.server.rest", stop_order=0)
+        listener = stack.enter_context(listening(settings.bind, settings.gunicorn_options)).fileno()
+
+    def make(name: str, generation: int) -> Process:
+        if name != REST:
+            return _child(settings, Role(name, generation), "micro.server.worker", 1)
+        assert listener is not None
+        role = Role(name, generation, f"fd://{listener}")
+        return _child(settings, role, "micro.server.rest", 0, (listener,))
+
+    return lambda generation: [make(name, generation) for name in process_names(settings)]
 
 
-def _workers(settings: Settings) -> Iterator[Process]:
-    for name in _worker_names(settings):
-        yield _child(settings, name, "micro.server.worker", stop_order=1)
-
-
-def process_names(settings: Settings) -> list[str]:
-    """Name the children that tell when they are ready."""
-    return [*([REST] if settings.gunicorn else []), *_worker_names(settings)]
-
-
-def _worker_names(settings: Settings) -> list[str]:
-    count = settings.celery_workers if settings.celery else 0
-    return [f"worker{number}" for number in range(1, count + 1)]
-
-
-def _child(settings: Settings, name: str, module: str, stop_order: int) -> Process:
+def _child(
+    settings: Settings, role: Role, module: str, stop_order: int, pass_fds: tuple[int, ...] = ()
+) -> Process:
     return Process(
-        name,
-        (sys.executable, "-m", module, str(settings_file(settings)), name),
+        role.name,
+        (sys.executable, "-m", module, str(settings_file(settings)), *role.arguments),
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        ready=lambda pid: (read_ready(settings, name) or {}).get("pid") == pid,
+        ready=lambda pid: (read_ready(settings, role.name) or {}).get("pid") == pid,
         start_order=1,
         stop_order=stop_order,
+        pass_fds=pass_fds,
+        generation=role.generation,
     )
 
 

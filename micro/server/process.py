@@ -26,7 +26,7 @@ class Process:
     ``ready(pid)`` tells whether the child does its work; it is asked often and must answer at once. Without
     it a child counts as up when it has run for a second. Those with a lower ``start_order`` start first and
     are waited for; those with a lower ``stop_order`` stop first. ``env`` replaces the whole environment;
-    ``pass_fds`` are descriptors the child inherits.
+    ``pass_fds`` are descriptors the child inherits. ``generation`` tells a process from the one it follows.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Process:
     stop_order: int = 0
     stop_signal: signal.Signals = signal.SIGTERM
     pass_fds: tuple[int, ...] = ()
+    generation: int = 1
 
 
 class Child:

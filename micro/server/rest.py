@@ -15,8 +15,8 @@ from gunicorn.glogging import Logger
 from micro.api.rest import create_app
 from micro.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ConfigError, MicroError
 from micro.readiness import NotReady
-from micro.server.addresses import check_addresses
-from micro.server.child import run_child, tell_ready
+from micro.ready import tell_ready
+from micro.server.child import Role, run_child
 from micro.service import Micro
 from micro.settings import Settings
 from micro.web.probes import readiness_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("micro.server.rest")
 
 # What the file may set for Flask-CORS, and what the supervisor decides.
-_NOT_GUNICORN = ("cors", "daemon", "pidfile")
+_NOT_GUNICORN = ("cors", "daemon", "pidfile", "reuse_port")
 
 
 class GunicornLogger(Logger):  # type: ignore[misc]
@@ -44,9 +44,9 @@ class GunicornLogger(Logger):  # type: ignore[misc]
 class RestServer(BaseApplication):  # type: ignore[misc]
     """Configures gunicorn from the settings and loads the application in each worker."""
 
-    def __init__(self, settings: Settings, name: str) -> None:
+    def __init__(self, settings: Settings, role: Role) -> None:
         self.settings = settings
-        self.name = name
+        self.role = role
         self.micro: Micro | None = None
         self.worker: Any = None
         super().__init__()
@@ -91,7 +91,7 @@ class RestServer(BaseApplication):  # type: ignore[misc]
         if passed.get("daemon"):
             log.warning("Setting 'gunicorn.daemon' is ignored: Micro itself watches gunicorn")
         return {
-            "bind": self.settings.bind,
+            "bind": self.role.listen or self.settings.bind,
             "workers": self.settings.gunicorn_workers,
             "worker_class": "gthread",
             "threads": 4,
@@ -101,14 +101,13 @@ class RestServer(BaseApplication):  # type: ignore[misc]
             "control_socket_disable": True,
             "proc_name": "micro",
             **{key: value for key, value in passed.items() if key not in _NOT_GUNICORN},
-            "pidfile": str(self.settings.pid_folder_path / f"{self.name}.pid"),
             "post_worker_init": self._worker_started,
             "worker_exit": self._worker_ended,
         }
 
     def load(self) -> Flask:
         try:
-            self.micro = Micro(self.settings)
+            self.micro = Micro(self.settings, generation=self.role.generation)
             app = create_app(micro=self.micro)
             readiness_of(app).add("serving", self._check_serving)
             return app
@@ -130,20 +129,31 @@ class RestServer(BaseApplication):  # type: ignore[misc]
         addresses = [str(each) for each in worker.sockets]
         loaded = self.micro.loaded
         facts = {"addresses": addresses, "plugins": len(loaded), "failed": len(loaded.failed)}
-        tell_ready(self.settings, self.name, os.getppid(), **facts)
+        tell_ready(self.settings, self.role.name, os.getppid(), self.role.generation, **facts)
 
     def _worker_ended(self, arbiter: Any, worker: Any) -> None:
         if self.micro:
             self.micro.stop()
 
 
-def main(settings: Settings, name: str) -> int:
+class Server(Arbiter):  # type: ignore[misc]
+    """Leaves a Unix socket where it is at its end: another server may listen on it."""
+
+    LISTENERS: list[Any]
+
+    def stop(self, graceful: bool = True) -> None:
+        for listener in self.LISTENERS:
+            listener.close()
+        self.LISTENERS = []
+        super().stop(graceful)
+
+
+def main(settings: Settings, role: Role) -> int:
     """Serve until told to stop; return the exit code."""
-    server = RestServer(settings, name)
-    check_addresses(server.cfg.address)
+    server = RestServer(settings, role)
     pid = os.getpid()
     try:
-        Arbiter(server).run()
+        Server(server).run()
     except SystemExit as err:
         if os.getpid() != pid:
             # The end of a forked worker, whose code tells gunicorn whether to start another.

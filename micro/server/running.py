@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,13 +62,16 @@ def _holder(path: Path) -> int | None:
 
 
 def lives(pid: int) -> bool:
-    """Tell whether the process is there, whosever it is."""
+    """Tell whether the process is there, whosever it is; one that only waits to be reaped is not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
+    # There is no such file on macOS, where a process that has ended counts as there until it is reaped.
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
     return True
 
 

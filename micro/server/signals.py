@@ -14,11 +14,12 @@ from typing import Any
 class SignalQueue:
     """Collects signals while it is entered, only in the main thread; afterwards they do what they did before.
 
-    SIGHUP stays ignored where it is, as nohup(1) wishes.
+    SIGHUP stays ignored where it is, as nohup(1) wishes, but for one who heeds that too.
     """
 
-    def __init__(self, numbers: Iterable[signal.Signals]) -> None:
+    def __init__(self, numbers: Iterable[signal.Signals], *, heed_ignored: bool = False) -> None:
         self._numbers = tuple(numbers)
+        self._heed_ignored = heed_ignored
         self._came: deque[int] = deque()
         self._before: dict[signal.Signals, Callable[..., Any] | int | None] = {}
 
@@ -28,7 +29,7 @@ class SignalQueue:
         os.set_blocking(self._writer, False)
         self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         for number in self._numbers:
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            if self._heed_ignored or number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._remember)
         return self
 

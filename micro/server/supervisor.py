@@ -7,7 +7,6 @@ supervisor alone, and what a dead leader leaves in its group is killed before it
 from __future__ import annotations
 
 import math
-import os
 import select
 import signal
 import time
@@ -15,10 +14,12 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 
 from micro.errors import EXIT_FAILED, EXIT_OK
+from micro.server.crew import Crew, Done
+from micro.server.errand import End, Errand
 from micro.server.guard import Guard
 from micro.server.keeper import ChildFailed, Keeper, Limits, State, Status
 from micro.server.output import Output
-from micro.server.process import Process, reap_orphans
+from micro.server.process import Process
 from micro.server.signals import SignalQueue
 
 __all__ = ["NAME", "ChildFailed", "Limits", "Process", "State", "Status", "Supervisor"]
@@ -35,6 +36,8 @@ class Supervisor:
     """Runs processes until it is told to stop or one of them proves unable to start.
 
     ``output`` must know the names of all of them and ``NAME``. ``on_ready`` is called once, when all are up.
+    ``on_hangup`` is asked at each SIGHUP what it means: True if it has been seen to, False to stop. Without
+    it SIGHUP stops, and one that is ignored, as nohup(1) wishes, stays so.
     """
 
     def __init__(
@@ -43,20 +46,32 @@ class Supervisor:
         output: Output,
         on_ready: Callable[[], None] | None = None,
         limits: Limits | None = None,
+        on_hangup: Callable[[], bool] | None = None,
     ) -> None:
         self._limits = limits or Limits()
         self._output = output
         self._on_ready = on_ready
-        self._signals = SignalQueue((*_STOPPING, signal.SIGCHLD))
+        self._on_hangup = on_hangup
+        self._signals = SignalQueue((*_STOPPING, signal.SIGCHLD), heed_ignored=on_hangup is not None)
         self._guard = Guard(self._limits.grace)
-        self._keepers = [
-            Keeper(process, self._limits, self._guard, output.line, self._tell) for process in processes
-        ]
+        self._crew = Crew(processes, self._hire)
         self._stop_requests = 0
 
     def snapshot(self) -> tuple[Status, ...]:
-        """Return how each process is."""
-        return tuple(keeper.status for keeper in self._keepers)
+        """Return how each process is; while one takes over from another, both are there."""
+        return self._crew.statuses()
+
+    def run_once(self, process: Process, seconds: float, done: Callable[[End], None]) -> None:
+        """Run a process that ends by itself within ``seconds``, or is killed; one at a time."""
+        self._crew.send(Errand(process, seconds, self._guard, self._output.line, done))
+
+    def renew(self, successors: Iterable[Process], done: Done) -> None:
+        """Replace the processes of these names one by one; see ``Crew.renew``."""
+        self._crew.renew(successors, done)
+
+    def tell(self, text: str) -> None:
+        """Say something in the supervisor's name."""
+        self._output.line(NAME, text)
 
     def run(self) -> int:
         """Start all, watch them, and stop them on SIGTERM, SIGINT or SIGHUP; a second signal kills them.
@@ -76,9 +91,13 @@ class Supervisor:
                 orderly = self._stop()
             return EXIT_OK if orderly else EXIT_FAILED
 
+    def _hire(self, process: Process) -> Keeper:
+        return Keeper(process, self._limits, self._guard, self._output.line, self.tell)
+
     def _start(self) -> None:
-        for order in sorted({keeper.process.start_order for keeper in self._keepers}):
-            stage = [keeper for keeper in self._keepers if keeper.process.start_order == order]
+        keepers = self._crew.keepers
+        for order in sorted({keeper.process.start_order for keeper in keepers}):
+            stage = [keeper for keeper in keepers if keeper.process.start_order == order]
             for keeper in stage:
                 keeper.launch()
             while not all(keeper.came_up for keeper in stage):
@@ -89,62 +108,61 @@ class Supervisor:
             self._on_ready()
 
     def _stop(self) -> bool:
-        for keeper in self._keepers:
-            keeper.retire()
+        self._crew.disband()
+        members = list(self._crew)
         end = time.monotonic() + self._limits.grace
         orderly = True
-        for order in sorted({keeper.process.stop_order for keeper in self._keepers}):
-            stage = [keeper for keeper in self._keepers if keeper.process.stop_order == order]
+        for order in sorted({member.process.stop_order for member in members}):
+            stage = [member for member in members if member.process.stop_order == order]
             orderly = self._stop_stage(stage, end) and orderly
         return orderly
 
-    def _stop_stage(self, stage: list[Keeper], end: float) -> bool:
-        for keeper in stage:
-            keeper.ask_to_stop()
+    def _stop_stage(self, stage: list[Keeper | Errand], end: float) -> bool:
+        for member in stage:
+            member.ask_to_stop()
         # A stage that used up the grace must not cost the later ones, the broker among them, a clean end.
         deadline = max(end, time.monotonic() + self._limits.least_grace)
         self._wait_for_end(stage, deadline, stop_requests=2)
-        left = [keeper for keeper in stage if keeper.child]
-        for keeper in left:
-            self._tell(f"{keeper.process.name} has not stopped; killing it")
-            keeper.kill()
+        left = [member for member in stage if member.child]
+        for member in left:
+            self.tell(f"{member.process.name} has not stopped; killing it")
+            member.kill()
         self._wait_for_end(left, time.monotonic() + _KILLING_SECONDS)
         return not left
 
-    def _wait_for_end(self, stage: list[Keeper], deadline: float, stop_requests: float = math.inf) -> None:
-        while any(keeper.child for keeper in stage) and time.monotonic() < deadline:
+    def _wait_for_end(
+        self, stage: list[Keeper | Errand], deadline: float, stop_requests: float = math.inf
+    ) -> None:
+        while any(member.child for member in stage) and time.monotonic() < deadline:
             if self._stop_requests >= stop_requests:
                 return
             self._turn(deadline)
 
     def _turn(self, deadline: float = math.inf) -> None:
         readable = self._select(deadline)
-        for keeper in self._keepers:
-            if keeper.fileno() in readable:
-                keeper.forward()
+        for member in self._crew:
+            if member.fileno() in readable:
+                member.forward()
         self._output.write()
         for number in self._signals.take():
             self._heed(number)
-        for keeper in self._keepers:
-            keeper.step()
-        if os.getpid() == 1:
-            reap_orphans({keeper.child.pid for keeper in self._keepers if keeper.child})
+        self._crew.step()
 
     def _select(self, deadline: float) -> list[int]:
         # While the stream takes no more, the children wait for it as if they wrote to it themselves.
-        talking = [] if self._output.full else [keeper.fileno() for keeper in self._keepers]
+        talking = [] if self._output.full else [member.fileno() for member in self._crew]
         reading = [self._signals.fileno(), *(fd for fd in talking if fd is not None)]
         writing = [fd for fd in (self._output.fileno(),) if fd is not None]
-        wake = min((deadline, *(keeper.wake_at() for keeper in self._keepers)))
+        wake = min((deadline, *(member.wake_at() for member in self._crew)))
         timeout = None if wake == math.inf else max(0, wake - time.monotonic())
         return select.select(reading, writing, [], timeout)[0]
 
     def _heed(self, number: int) -> None:
-        if number not in _STOPPING:
+        if number not in _STOPPING or self._is_seen_to(number):
             return
         self._stop_requests += 1
         name = signal.Signals(number).name
-        self._tell(f"{name}: stopping" if self._stop_requests == 1 else f"{name} again: killing")
+        self.tell(f"{name}: stopping" if self._stop_requests == 1 else f"{name} again: killing")
 
-    def _tell(self, text: str) -> None:
-        self._output.line(NAME, text)
+    def _is_seen_to(self, number: int) -> bool:
+        return number == signal.SIGHUP and self._on_hangup is not None and self._on_hangup()

@@ -20,8 +20,9 @@ from micro.errors import BrokerUnreachable, ConfigError
 from micro.jobs.queue import publish, queues_for
 from micro.jobs.service import Jobs, open_store
 from micro.jobs.upkeeper import Upkeeper
+from micro.ready import tell_ready
 from micro.secrets import masked_urls
-from micro.server.child import run_child, tell_ready
+from micro.server.child import Role, run_child
 from micro.server.logs import configure_logging
 from micro.service import Micro
 from micro.settings import DEFAULT, Settings
@@ -41,24 +42,20 @@ class Node(Worker):  # type: ignore[misc]
         install_worker_term_handler(worker, verbose=False)
 
 
-def main(settings: Settings, name: str) -> int:
-    """Work until told to stop; return the exit code. ``name`` is the node's, without the host."""
-    micro = Micro(settings)
+def main(settings: Settings, role: Role) -> int:
+    """Work until told to stop; return the exit code."""
+    micro = Micro(settings, generation=role.generation)
     app = create_celery(micro=micro)
     check_broker(app)
     # The supervisor has warned of root, once for all.
     warnings.simplefilter("ignore", SecurityWarning)
-    pidfile = settings.pid_folder_path / f"{name}.pid"
-    # A node that was killed has left its own.
-    pidfile.unlink(missing_ok=True)
-    _connect_signals(micro, name)
+    _connect_signals(micro, role)
     _connect_threads(app, micro)
     worker = Node(
         app=app,
-        hostname=f"{name}@{settings.hostname}",
+        hostname=node_name(settings, role),
         queues=_queues(app, micro),
         loglevel=settings.log_level,
-        pidfile=str(pidfile),
         quiet=True,
         # What nodes tell each other serves nothing here, and waiting for it costs a second at each start.
         without_mingle=True,
@@ -68,6 +65,12 @@ def main(settings: Settings, name: str) -> int:
     warnings.simplefilter("ignore", CPendingDeprecationWarning)
     worker.start()
     return int(worker.exitcode or 0)
+
+
+def node_name(settings: Settings, role: Role) -> str:
+    """Name the node: worker1@host, and after a reload, as the old one may still be there, worker1-2@host."""
+    later = f"-{role.generation}" if role.generation > 1 else ""
+    return f"{role.name}{later}@{settings.hostname}"
 
 
 def _queues(app: Celery, micro: Micro) -> list[str]:
@@ -119,7 +122,7 @@ def _connect_threads(app: Celery, micro: Micro) -> None:
     signals.worker_shutdown.connect(stop, weak=False)
 
 
-def _connect_signals(micro: Micro, name: str) -> None:
+def _connect_signals(micro: Micro, role: Role) -> None:
     settings = micro.settings
 
     def set_up_logging(**_: Any) -> None:
@@ -127,7 +130,8 @@ def _connect_signals(micro: Micro, name: str) -> None:
         logging.getLogger("celery.worker.request").addFilter(_without_own_traceback)
 
     def ready(sender: Any, **_: Any) -> None:
-        tell_ready(settings, name, sender.pid, plugins=len(micro.loaded), failed=len(micro.loaded.failed))
+        counts = {"plugins": len(micro.loaded), "failed": len(micro.loaded.failed)}
+        tell_ready(settings, role.name, sender.pid, role.generation, **counts)
 
     def start(**_: Any) -> None:
         micro.start()

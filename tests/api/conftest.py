@@ -14,7 +14,7 @@ from kombu import Connection, pools
 
 from micro.api.endpoints import Requests
 from micro.layers import dump_settings
-from micro.server.child import read_ready
+from micro.ready import read_ready
 from micro.settings import Settings
 
 Work = Callable[[Settings], AbstractContextManager[Path]]

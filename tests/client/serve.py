@@ -14,6 +14,7 @@ from micro.jobs.queue import make_celery
 from micro.jobs.service import Jobs
 from micro.layers import restore_settings
 from micro.server import worker
+from micro.server.child import Role
 from micro.service import Micro
 from micro.settings import Settings
 
@@ -28,7 +29,7 @@ def serve_worker(settings: Settings) -> None:
     desk = Desk(make_celery(settings), Jobs(Micro(settings)))
     signals.worker_ready.connect(lambda **_: desk.start(), weak=False)
     signals.worker_shutdown.connect(lambda **_: desk.stop(), weak=False)
-    raise SystemExit(worker.main(settings, "worker1"))
+    raise SystemExit(worker.main(settings, Role("worker1")))
 
 
 if __name__ == "__main__":

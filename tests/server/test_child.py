@@ -4,22 +4,15 @@ import logging
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from micro.errors import BrokerUnreachable
 from micro.layers import load_settings
-from micro.server.child import (
-    REASON,
-    forget,
-    read_ready,
-    reason_in,
-    run_child,
-    settings_file,
-    tell_ready,
-    write_settings,
-)
+from micro.ready import generations, read_ready, tell_ready
+from micro.server.child import REASON, Role, forget, reason_in, run_child, settings_file, write_settings
 from micro.settings import Settings
 
 
@@ -51,7 +44,9 @@ def test_the_settings_reach_the_child_in_a_file_of_the_owners_alone(settings: Se
         return 7
 
     assert run_child(main, [str(settings_file(settings)), "worker1"]) == 7
-    assert seen == [settings, "worker1"]
+    role = Role("rest", 2, "fd://5")
+    assert run_child(main, [str(settings_file(settings)), *role.arguments]) == 7
+    assert seen == [settings, Role("worker1", 1), settings, role]
 
 
 @pytest.mark.usefixtures("_root_logger")
@@ -60,8 +55,8 @@ def test_the_reason_of_a_child_is_its_last_line_and_its_exit_code(
 ) -> None:
     write_settings(settings)
 
-    def main(settings: Settings, name: str) -> int:
-        raise BrokerUnreachable(f"no broker for {name}")
+    def main(settings: Settings, role: Role) -> int:
+        raise BrokerUnreachable(f"no broker for {role.name}")
 
     assert run_child(main, [str(settings_file(settings)), "worker1"]) == 3
     told = capsys.readouterr().err.splitlines()
@@ -77,8 +72,18 @@ def test_the_ready_file_carries_facts_from_child_to_supervisor(settings: Setting
     assert read_ready(settings, "rest") is None
     tell_ready(settings, "rest", 12, addresses=["here"])
     tell_ready(settings, "rest", 13, addresses=["there"])
-    assert read_ready(settings, "rest") == {"pid": 13, "addresses": ["there"]}
-    assert [path.name for path in settings.pid_folder_path.iterdir()] == ["rest.ready"]
+    assert read_ready(settings, "rest") == {"pid": 13, "generation": 1, "addresses": ["there"]}
+    assert (settings.pid_folder_path / "rest.pid").read_text() == "13\n"
+    assert {path.name for path in settings.pid_folder_path.iterdir()} == {"rest.ready", "rest.pid"}
+
+
+def test_a_process_that_was_followed_by_another_keeps_silent(settings: Settings) -> None:
+    settings = replace(settings, gunicorn=True, celery=True, celery_workers=2)
+    tell_ready(settings, "rest", 13, generation=2)
+    tell_ready(settings, "rest", 12, generation=1)
+    tell_ready(settings, "worker1", 14, generation=1)
+    assert (read_ready(settings, "rest") or {})["pid"] == 13
+    assert generations(settings) == {"rest": 2, "worker1": 1}
 
 
 def test_what_children_left_is_forgotten(settings: Settings) -> None:

@@ -1,0 +1,67 @@
+"""The files by which the processes of a Micro tell that they are ready, and what they serve."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from micro.settings import Settings
+
+REST = "rest"
+
+
+def process_names(settings: Settings) -> list[str]:
+    """Name the processes that serve: the REST server and the Celery nodes."""
+    count = settings.celery_workers if settings.celery else 0
+    nodes = [f"worker{number}" for number in range(1, count + 1)]
+    return [*([REST] if settings.gunicorn else []), *nodes]
+
+
+def tell_ready(settings: Settings, name: str, pid: int, generation: int = 1, **facts: Any) -> None:
+    """Write the ready file and the PID file of a process; each appears whole or not at all.
+
+    One of an older generation, which may still finish what it runs, keeps silent once its successor has
+    told.
+    """
+    if (read_ready(settings, name) or {}).get("generation", 0) > generation:
+        return
+    told = {"pid": pid, "generation": generation, **facts}
+    write_whole(settings.pid_folder_path / f"{name}.pid", f"{pid}\n")
+    write_whole(_ready_file(settings, name), json.dumps(told))
+
+
+def read_ready(settings: Settings, name: str) -> dict[str, Any] | None:
+    """Return what the process of that name told when it was ready, None as long as it has not."""
+    try:
+        facts: dict[str, Any] = json.loads(_ready_file(settings, name).read_text())
+    except FileNotFoundError:
+        return None
+    return facts
+
+
+def generations(settings: Settings) -> dict[str, int]:
+    """Return the generation that each process serves, by its name; one that never came up is not there.
+
+    A reload is over, and all transports answer alike, when they are all the same.
+    """
+    told = {name: read_ready(settings, name) for name in process_names(settings)}
+    return {name: facts["generation"] for name, facts in told.items() if facts}
+
+
+def forget(settings: Settings, name: str) -> None:
+    """Remove the files of the process of this name."""
+    _ready_file(settings, name).unlink(missing_ok=True)
+    (settings.pid_folder_path / f"{name}.pid").unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write the file so that nobody reads a part of it."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.write_text(text)
+    draft.replace(path)
+
+
+def _ready_file(settings: Settings, name: str) -> Path:
+    return settings.pid_folder_path / f"{name}.ready"
