@@ -6,10 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
 
 from micro.errors import MicroError, one_line
 from micro.secrets import masked_urls
 
+Found = TypeVar("Found")
 Check = Callable[[], str]
 """Returns in a few words what it found; raises NotReady, or whatever else, where work cannot be done."""
 
@@ -43,54 +46,58 @@ class Readiness:
     def __init__(self, patience: float = _PATIENCE_SECONDS) -> None:
         self._patience = patience
         self._local: dict[str, Check] = {}
-        self._remote: dict[str, _Remote] = {}
+        self._remote: dict[str, Inquiry[Result]] = {}
 
     def add(self, name: str, check: Check, *, remote: bool = False) -> None:
         """Add a check, in place of one of the same name."""
         if remote:
-            self._remote[name] = _Remote(name, check)
+            self._remote[name] = Inquiry(partial(ask, name, check), _KEEP_SECONDS)
         else:
             self._local[name] = check
 
     def results(self) -> list[Result]:
         """Ask every check, and return what each found."""
         found = [ask(name, check) for name, check in self._local.items()]
-        remote = list(self._remote.values())
-        for each in remote:
+        remote = list(self._remote.items())
+        for _, each in remote:
             each.begin()
         deadline = time.monotonic() + self._patience
-        return found + [each.end(deadline, self._patience) for each in remote]
+        late = f"no answer within {self._patience:g} s"
+        return found + [
+            each.end(deadline, self._patience) or Result(name, False, late) for name, each in remote
+        ]
 
 
-class _Remote:
-    """A check in a thread of its own, one at a time."""
+class Inquiry(Generic[Found]):
+    """A question whose answer may be long in coming: it gets a thread, one at a time.
 
-    def __init__(self, name: str, check: Check) -> None:
-        self._name, self._check = name, check
+    What was found is kept for ``keep`` seconds.
+    """
+
+    def __init__(self, look: Callable[[], Found], keep: float) -> None:
+        self._look, self._keep = look, keep
         self._lock = threading.Lock()
         self._done = threading.Event()
-        self._result: Result | None = None
+        self._found: Found | None = None
         self._began = self._ended = float("-inf")
 
     def begin(self) -> None:
         """Start to look, unless that goes on, or the last look was a moment ago."""
         with self._lock:
-            if self._began > self._ended or time.monotonic() - self._ended < _KEEP_SECONDS:
+            if self._began > self._ended or time.monotonic() - self._ended < self._keep:
                 return
             self._began = time.monotonic()
             self._done.clear()
-            threading.Thread(target=self._look, name=f"check-{self._name}", daemon=True).start()
+            threading.Thread(target=self._run, name="inquiry", daemon=True).start()
 
-    def end(self, deadline: float, patience: float) -> Result:
-        """Return what was found, waiting for it until the deadline."""
+    def end(self, deadline: float, patience: float) -> Found | None:
+        """Return what was found, waiting for it until the deadline; None if nothing was by then."""
         # One that hangs was waited for once; the next who asks is told at once.
         left = min(deadline, self._began + patience) - time.monotonic()
-        if self._done.wait(max(left, 0)) and self._result:
-            return self._result
-        return Result(self._name, False, f"no answer within {patience:g} s")
+        return self._found if self._done.wait(max(left, 0)) else None
 
-    def _look(self) -> None:
-        self._result = ask(self._name, self._check)
+    def _run(self) -> None:
+        self._found = self._look()
         with self._lock:
             self._ended = time.monotonic()
             self._done.set()

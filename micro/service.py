@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from micro.errors import BadResult, MicroError, PluginFailed
 from micro.plugin.context import RunContext
@@ -19,6 +20,20 @@ log = logging.getLogger(__name__)
 _BETWEEN = {"micro", "pluggy", "asyncio"}
 
 
+# How runs end: REFUSED is the caller's fault, or what the plugin says is.
+SUCCEEDED, REFUSED, FAILED = "succeeded", "refused", "failed"
+
+
+class Observer(Protocol):
+    """Is told of every run; what it does is paid for by each."""
+
+    def begin(self, plugin: str) -> None:
+        """Learn that a run of the plugin begins."""
+
+    def end(self, plugin: str, transport: str, outcome: str, seconds: float) -> None:
+        """Learn how it ended."""
+
+
 class Micro:
     """Performs plugins(), info(), help() and run(); holds nothing but settings and plugins.
 
@@ -29,6 +44,7 @@ class Micro:
         self.settings = settings
         self.generation = generation
         self.loaded = load_plugins(settings) if plugins is None else plugins
+        self.observer: Observer | None = None
         self._lifecycle = Lifecycle(self.loaded)
 
     def plugins(self) -> list[dict[str, Any]]:
@@ -72,6 +88,22 @@ class Micro:
         """
         context = context or RunContext()
         plugin = self.loaded.find(name)
+        if self.observer is None:
+            return self._run(plugin, params, context)
+        self.observer.begin(plugin.name)
+        outcome, began = FAILED, time.perf_counter()
+        try:
+            text = self._run(plugin, params, context)
+            outcome = SUCCEEDED
+            return text
+        except MicroError as err:
+            if err.status < MicroError.status:
+                outcome = REFUSED
+            raise
+        finally:
+            self.observer.end(plugin.name, context.transport, outcome, time.perf_counter() - began)
+
+    def _run(self, plugin: Plugin, params: Mapping[str, object], context: RunContext) -> str:
         try:
             arguments = plugin.contract.check(params)
             if plugin.slots is None:

@@ -148,6 +148,9 @@ class Settings:
         parse=parsers.level,
         help="Lowest level that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL.",
     )
+    metrics: bool = _setting(
+        True, "micro.metrics", parse=parsers.switch, help="Count and time runs, and serve that at /metrics."
+    )
     pid_folder_path: Path = _setting(
         Path("/var/run/micro"),
         "micro.pid_folder_path",

@@ -43,6 +43,7 @@ HOMES = {
     "gunicorn": ("micro.server",),
     "celery": ("micro.api", "micro.client", "micro.jobs", "micro.server.worker"),
     "click": ("micro.cli",),
+    "prometheus_client": ("micro.api", "micro.web"),
     "rich": ("micro.cli",),
     "sqlalchemy": ("micro.jobs",),
 }
@@ -106,6 +107,7 @@ def _command(flag: str) -> str:
     return f"import sys, micro.cli\nsys.argv = ['micro', '{flag}']\nmicro.cli.main()"
 
 
+_HEAVY = "flask celery kombu gunicorn pydantic sqlalchemy rich click pluggy prometheus_client"
 _PROBED = """
 from micro.api.rest import create_app
 from micro.settings import Settings
@@ -117,14 +119,23 @@ assert client.get("/readyz").status_code == 200
 @pytest.mark.parametrize(
     ("code", "heavy"),
     [
-        ("import micro", "flask celery kombu gunicorn pydantic sqlalchemy rich click pluggy"),
+        (
+            "import micro",
+            "flask celery kombu gunicorn pydantic sqlalchemy rich click pluggy prometheus_client",
+        ),
         (
             "from micro import PluginBase, PluginDescription",
             "flask celery kombu gunicorn pydantic sqlalchemy",
         ),
-        (_command("-h"), "flask celery kombu gunicorn pydantic sqlalchemy rich pluggy click"),
-        (_command("-v"), "flask celery kombu gunicorn pydantic sqlalchemy rich pluggy click"),
-        ("import micro.server.launch", "flask celery kombu gunicorn pydantic sqlalchemy"),
+        (
+            _command("-h"),
+            "flask celery kombu gunicorn pydantic sqlalchemy rich pluggy click prometheus_client",
+        ),
+        (
+            _command("-v"),
+            "flask celery kombu gunicorn pydantic sqlalchemy rich pluggy click prometheus_client",
+        ),
+        ("import micro.server.launch", "flask celery kombu gunicorn pydantic sqlalchemy prometheus_client"),
         ("import micro.server.rest", "celery kombu"),
         (_PROBED, "celery kombu"),
         ("import micro.server.worker", "flask gunicorn"),

@@ -22,7 +22,7 @@ _MEANINGS: Final = {
 def answer(schema: dict[str, Any], description: str = "The answer.", **media: Any) -> dict[str, Any]:
     """Describe a 200; ``media`` is what else is to be said of its JSON, such as examples."""
     content = {"application/json": {"schema": schema, **media}}
-    return {"description": description, "headers": _HEADERS, "content": content}
+    return {"description": description, "headers": HEADERS, "content": content}
 
 
 def problems(*statuses: int) -> dict[str, Any]:
@@ -89,10 +89,10 @@ REQUEST_ID: Final = {
     "required": True,
     "schema": _STRING,
 }
-_HEADERS: Final = {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
+HEADERS: Final = {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
 PROBLEM_RESPONSE: Final = {
     "description": "What went wrong.",
-    "headers": _HEADERS,
+    "headers": HEADERS,
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
 _INFO: Final = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from micro.api.openapi_fixed import answer, problems
+from micro.api.openapi_fixed import HEADERS, answer, problems
 
 _STRING: Final = {"type": "string"}
 _CHECK: Final = {
@@ -56,9 +56,26 @@ def _get(key: str, summary: str, schema: str, **more: Any) -> dict[str, Any]:
     return {"get": operation}
 
 
+_METRICS: Final = {
+    "operationId": "metrics",
+    "tags": ["service"],
+    "summary": "Show what Prometheus scrapes",
+    "responses": {
+        "200": {
+            "description": "Prometheus' text format, or OpenMetrics where it is asked for.",
+            "headers": HEADERS,
+            "content": {
+                "text/plain": {"schema": _STRING},
+                "application/openmetrics-text": {"schema": _STRING},
+            },
+        },
+        **problems(),
+    },
+}
 PATHS: Final = {
     "/livez": _get("livez", "Tell that the process lives", "Live"),
     "/healthz": _get("healthz", "Tell that the process lives, as /livez does", "Live"),
     "/readyz": _get("readyz", "Tell whether work can be done, or 503", "Ready", parameters=[_VERBOSE]),
+    "/metrics": {"get": _METRICS},
     "/version": _get("version", "Tell which Micro serves", "Version"),
 }

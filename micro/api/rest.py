@@ -25,7 +25,13 @@ from micro.service import Micro
 from micro.settings import Settings
 
 # Built-in features are plugins of the same hooks; they stand above this module, so they are only named here.
-FEATURES = ("micro.web.probes", "micro.jobs.rest", "micro.web.docs", "micro.web.console")
+FEATURES = (
+    "micro.web.probes",
+    "micro.web.metrics",
+    "micro.jobs.rest",
+    "micro.web.docs",
+    "micro.web.console",
+)
 _REQUEST_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 
 

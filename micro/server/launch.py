@@ -17,6 +17,7 @@ from micro.server.broker import embedded_broker
 from micro.server.cautions import cautions
 from micro.server.child import Role, forget, reason_in, settings_file, write_settings
 from micro.server.folders import claimed, prepare_folders
+from micro.server.metrics import metrics_variable, prepare_metrics
 from micro.server.process import Process
 from micro.server.supervisor import NAME, ChildFailed, Limits, Supervisor
 from micro.server.terminal import Terminal
@@ -54,6 +55,7 @@ def serve(settings: Settings, announce: Callable[[Settings, Serving], None]) -> 
     settings, moved = prepare_folders(settings)
     with ExitStack() as stack:
         stack.enter_context(claimed(settings.pid_folder_path))
+        settings, unmeasured = prepare_metrics(settings)
         settings, broker = _with_broker(settings, stack)
         serving = _serving_processes(settings, stack)
         processes = [*broker, *serving(1)]
@@ -63,7 +65,7 @@ def serve(settings: Settings, announce: Callable[[Settings, Serving], None]) -> 
         stack.callback(forget, settings, names)
         write_settings(settings)
         output = _output(settings, names)
-        for each in filter(None, (moved, *cautions(settings))):
+        for each in filter(None, (moved, unmeasured, *cautions(settings))):
             output.line(NAME, each)
         supervisor = Supervisor(
             processes,
@@ -113,7 +115,7 @@ def _child(
     return Process(
         role.name,
         (sys.executable, "-m", module, str(settings_file(settings)), *role.arguments),
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **metrics_variable(settings)},
         ready=lambda pid: (read_ready(settings, role.name) or {}).get("pid") == pid,
         start_order=1,
         stop_order=stop_order,

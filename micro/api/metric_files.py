@@ -1,0 +1,83 @@
+"""The files through which the processes of one machine share their numbers; those of dead ones are merged."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from prometheus_client.mmap_dict import MmapedDict
+
+log = logging.getLogger(__name__)
+
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+_KINDS = ("counter", "histogram", "gauge_livesum")
+_SIZE = 1 << 18
+_PAST = 0
+
+
+class MetricFiles:
+    """The folder of the files, one for each process and kind of instrument."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.usable = True
+
+    def prepare(self, pid: int) -> None:
+        """Make the files of the process, in their full size; without them it counts no more, and says so.
+
+        The library makes files with holes, and a process that writes into a hole of a full disk is killed.
+        """
+        try:
+            for kind in _KINDS:
+                # A process of the same number may have left its own.
+                with (self.folder / f"{kind}_{pid}.db").open("xb") as file:
+                    file.write(bytes(_SIZE))
+        except FileExistsError:
+            self.usable = True
+        except OSError as err:
+            self.usable = False
+            for kind in _KINDS:
+                with suppress(OSError):
+                    (self.folder / f"{kind}_{pid}.db").unlink()
+            log.warning("Runs of this process are not counted: '%s' cannot be written (%s)", self.folder, err)
+
+    @contextmanager
+    def settled(self) -> Iterator[None]:
+        """Hold the files still for whoever reads them, with those of dead processes merged."""
+        with (self.folder / "lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._bury()
+            yield
+
+    def _bury(self) -> None:
+        """Add what dead processes counted to one file, as otherwise there would be ever more of them."""
+        for path in self.folder.glob("*_*.db"):
+            kind, _, number = path.stem.rpartition("_")
+            pid = int(number)
+            if pid == _PAST or _lives(pid):
+                continue
+            if not kind.startswith("gauge"):
+                self._merge(path, self.folder / f"{kind}_{_PAST}.db")
+            path.unlink(missing_ok=True)
+
+    def _merge(self, path: Path, into: Path) -> None:
+        past = MmapedDict(str(into))
+        try:
+            for key, value, timestamp, _ in MmapedDict.read_all_values_from_file(str(path)):
+                past.write_value(key, past.read_value(key)[0] + value, timestamp)
+        finally:
+            past.close()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

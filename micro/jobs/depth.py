@@ -1,0 +1,50 @@
+"""Counts what waits: in the broker's queues, and in the job table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from micro.jobs.service import Jobs
+
+_CONNECT_SECONDS = 2
+
+
+def queue_names(jobs: Jobs) -> list[str]:
+    """Name the queues of the service: those of the settings, and the plugins' own."""
+    names = [*jobs.micro.settings.task_queues, *(jobs.queue_of(each) for each in jobs.micro.loaded)]
+    return list(dict.fromkeys(names))
+
+
+def queue_depths(jobs: Jobs) -> dict[str, int]:
+    """Return how many runs wait in each queue: messages of Celery clients, and queued jobs.
+
+    Raises what the broker's library raises where it does not answer, and StoreUnavailable.
+    """
+    names = queue_names(jobs)
+    queued = jobs.store.queued()
+    messages = message_counts(jobs, names)
+    return {name: messages[name] + queued.get(name, 0) for name in names}
+
+
+def message_counts(jobs: Jobs, queues: Iterable[str]) -> dict[str, int]:
+    """Return how many messages the broker holds in each queue; none is in one that nobody has made."""
+    # Imported late: a service without jobs never needs Celery.
+    from micro.jobs.queue import make_celery
+
+    app = make_celery(jobs.micro.settings)
+    with app.connection_for_read(connect_timeout=_CONNECT_SECONDS, heartbeat=0) as connection:
+        connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
+        return {name: _messages(connection, name) for name in queues}
+
+
+def _messages(connection: Any, queue: str) -> int:
+    # A channel of its own, as a broker closes the one on which a queue was asked for that is not there.
+    channel = connection.channel()
+    try:
+        return int(channel.queue_declare(queue, passive=True).message_count)
+    except connection.channel_errors:
+        return 0
+    finally:
+        channel.close()

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import re
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+_SAMPLE = re.compile(r"^(\w+)\{(.*)\} ([\d.e+-]+)$", re.MULTILINE)
+
+
+def _scrape(micro: Any) -> dict[tuple[str, str], float]:
+    with urllib.request.urlopen(f"{micro.url}/metrics", timeout=20) as answer:
+        text = answer.read().decode()
+    return {(name, labels): float(value) for name, labels, value in _SAMPLE.findall(text)}
+
+
+def _runs(found: dict[tuple[str, str], float], transport: str) -> float:
+    return found.get(("micro_runs_total", f'outcome="succeeded",plugin="Process",transport="{transport}"'), 0)
+
+
+def test_the_runs_of_all_processes_are_counted(
+    start_micro: Callable[..., Any], good_plugins: str, wait_for: Callable[..., Any]
+) -> None:
+    micro = start_micro("-G", "-C", "-gw", "2", "-p", good_plugins, MICRO_LOG_LEVEL="INFO")
+    for _ in range(12):
+        micro.call("/run/process", {})
+    requests = micro.requests()
+    for _ in range(3):
+        requests.run.delay("Process").wait(timeout=20)
+    # Whichever REST process answers, it knows what the others and those of the pool did.
+    wait_for(lambda: _runs(_scrape(micro), "celery") == 3)
+    wait_for(lambda: _runs(_scrape(micro), "rest") == 12)
+    found = wait_for(lambda: (seen := _scrape(micro))[("micro_reachable", 'part="queues"')] and seen)
+    assert found[("micro_queue_depth", 'queue="micro"')] == 0
+    assert found[("micro_jobs", 'state="succeeded"')] == 3
+    assert (micro.pids / "metrics").is_dir()
+    assert micro.stop() == 0
+
+
+def test_each_start_begins_to_count_anew(start_micro: Callable[..., Any], good_plugins: str) -> None:
+    first = start_micro("-G", "-p", good_plugins)
+    first.call("/run/process", {})
+    assert first.stop() == 0
+    second = start_micro("-G", "-p", good_plugins, MICRO_PID_FOLDER_PATH=str(first.pids))
+    assert _runs(_scrape(second), "rest") == 0
