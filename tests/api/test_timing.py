@@ -27,10 +27,12 @@ PLUGIN = """
                 raise PluginError("as asked", status=418, code="teapot")
             folder = Path(path)
             asked = False
-            (folder / f"began-{id(self)}").touch()
+            if path:
+                (folder / f"began-{id(self)}").touch()
             while path and not (folder / "open").exists() and not (heed and (asked := self.cancelled)):
                 time.sleep(0.01)
-            (folder / f"ended-{id(self)}").touch()
+            if path:
+                (folder / f"ended-{id(self)}").touch()
             return {"asked": asked, "request": has_request_context() and g.request_id}
 
     plugin = PluginDescription(name="Waiter", LIMITS)
