@@ -14,6 +14,7 @@ COPY --from=build /opt/micro /opt/micro
 ENV PATH=/opt/micro/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     MICRO_BIND=0.0.0.0:8000 \
+    MICRO_HOSTNAME=%h \
     MICRO_PLUGIN_PATH=/etc/micro/plugins
 USER micro
 EXPOSE 8000

@@ -100,9 +100,7 @@ def path(raw: Any) -> Path:
     value = text(raw)
     if not value:
         raise ValueError("expected a path, found an empty string")
-    path = Path(value).expanduser()
-    # Links stay as they are named, unless the way goes up from one.
-    return path.resolve() if ".." in path.parts else path.absolute()
+    return Path(value).expanduser().absolute()
 
 
 def path_or_none(raw: Any) -> Path | None:

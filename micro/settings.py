@@ -114,7 +114,7 @@ class Settings:
         "-H",
         "--hostname",
         parse=parsers.node_host,
-        help="Host part of the names of the Celery nodes.",
+        help="Host part of the names of the Celery nodes; %h is the machine's name.",
     )
     celery_workers: int = _setting(
         1,

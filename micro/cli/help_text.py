@@ -31,8 +31,9 @@ Options:
                                   [env: MICRO_BROKER_URL]
   -q, --task-queues QUEUES        Celery queues, separated by commas. [env:
                                   MICRO_TASK_QUEUES; default: micro]
-  -H, --hostname HOSTNAME         Host part of the names of the Celery nodes.
-                                  [env: MICRO_HOSTNAME; default: micro]
+  -H, --hostname HOSTNAME         Host part of the names of the Celery nodes;
+                                  %h is the machine's name. [env:
+                                  MICRO_HOSTNAME; default: micro]
   -cw, --celery-workers WORKERS   Number of Celery worker nodes. [env:
                                   MICRO_CELERY_WORKERS; default: 1]
   -ln, --log-file-name NAME       Name of the log file. [env:

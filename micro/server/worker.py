@@ -13,6 +13,7 @@ from billiard.exceptions import WorkerLostError
 from celery import Celery, signals
 from celery.apps.worker import Worker, install_worker_term_handler
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
+from celery.utils.nodenames import host_format
 
 from micro.api.desk import Desk
 from micro.api.tasks import create_celery
@@ -70,7 +71,8 @@ def main(settings: Settings, role: Role) -> int:
 def node_name(settings: Settings, role: Role) -> str:
     """Name the node: worker1@host, and after a reload, as the old one may still be there, worker1-2@host."""
     later = f"-{role.generation}" if role.generation > 1 else ""
-    return f"{role.name}{later}@{settings.hostname}"
+    named: str = host_format(f"{role.name}{later}@{settings.hostname}")
+    return named
 
 
 def _queues(app: Celery, micro: Micro) -> list[str]:

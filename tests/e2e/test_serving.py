@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ NAMES = ["Crowd", "Example Plugin", "Gate", "Process", "Twin one", "Twin two"]
 @pytest.fixture(scope="module")
 def micro(start_shared_micro: Callable[..., Any], plugins: Path) -> Any:
     paths = os.pathsep.join(str(plugins / "e2e" / name) for name in FOLDERS)
-    options = ("-gw", "2", "-cw", "2", "-q", "first, second", "-H", "testhost")
+    options = ("-gw", "2", "-cw", "2", "-q", "first, second", "-H", "test-%h")
     return start_shared_micro("-G", "-C", "-p", paths, *options)
 
 
@@ -62,7 +63,8 @@ def test_each_queue_is_worked_on(micro: Any, queue: str) -> None:
 def test_the_nodes_have_their_names(micro: Any, wait_for: Callable[..., Any]) -> None:
     control = micro.requests("first").run.app.control
     answers = wait_for(lambda: len(found := control.inspect(timeout=1).ping() or {}) == 2 and found)
-    assert answers == {"worker1@testhost": {"ok": "pong"}, "worker2@testhost": {"ok": "pong"}}
+    host = socket.gethostname()
+    assert answers == {f"worker{number}@test-{host}": {"ok": "pong"} for number in (1, 2)}
 
 
 def test_there_are_as_many_rest_workers_as_asked_for(micro: Any, wait_for: Callable[..., Any]) -> None:
