@@ -100,7 +100,9 @@ def path(raw: Any) -> Path:
     value = text(raw)
     if not value:
         raise ValueError("expected a path, found an empty string")
-    return Path(value).expanduser().absolute()
+    path = Path(value).expanduser()
+    # Links stay as they are named, unless the way goes up from one.
+    return path.resolve() if ".." in path.parts else path.absolute()
 
 
 def path_or_none(raw: Any) -> Path | None:

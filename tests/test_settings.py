@@ -232,6 +232,14 @@ def test_a_child_restores_what_was_dumped(config_file: ConfigFile) -> None:
     assert restored.sources == settings.sources
 
 
+def test_a_way_up_is_followed_through_links(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "deep" / "er")
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings({"plugin_path": ["link", "link/..", "deep/er/../.."]}, {})
+    assert settings.plugin_path == (tmp_path / "link", tmp_path / "deep", tmp_path)
+
+
 def test_the_plugin_path_must_exist(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     check_plugin_path(Settings(plugin_path=(tmp_path,)))

@@ -20,12 +20,18 @@ from micro.service import Micro
 
 
 @click.command()
-@click.argument("name", shell_complete=complete_plugin)
+@click.argument("name", required=False, shell_complete=complete_plugin)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @settings_options("plugin_path")
 @click.pass_context
-def command(ctx: click.Context, /, name: str, as_json: bool, **flags: Any) -> None:
-    """Show a plugin's parameters, its result, and its examples as ready calls."""
+def command(ctx: click.Context, /, name: str | None, as_json: bool, **flags: Any) -> None:
+    """Show a plugin's parameters, its result, and its examples as ready calls.
+
+    Without a name, show the help of `micro` itself.
+    """
+    if not name:
+        click.echo(ctx.find_root().get_help())
+        return
     micro = Micro(resolve(ctx, flags))
     if as_json:
         click.echo(json.dumps(micro.help(name), indent=2))

@@ -91,4 +91,10 @@ def _next(folder: Path, names: Names, package: bool) -> list[str]:
             f"micro run {names.slug} name=Ada",
             "micro -G",
         ]
-    return [f"pytest {where}", f"micro run -p {above} {names.slug} name=Ada", f"micro -G -p {above}"]
+    missing = [] if find_spec("pytest") else ["pip install pytest"]
+    return [
+        *missing,
+        f"pytest {where}",
+        f"micro run -p {above} {names.slug} name=Ada",
+        f"micro -G -p {above}",
+    ]

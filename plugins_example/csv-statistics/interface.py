@@ -30,4 +30,14 @@ plugin = PluginDescription(
     version="1.0.0",
     description="Mean, median, spread and range of each numeric column of a CSV text",
     plugin_help="csv: the table as text (optional, a sample otherwise); delimiter: ',' if left out",
+    examples=[
+        {
+            "params": {"csv": "city,km\nBari,12\nOslo,30"},
+            "result": {
+                "columns": {
+                    "km": {"count": 2, "mean": 21.0, "median": 21.0, "stdev": 9.0, "min": 12.0, "max": 30.0}
+                }
+            },
+        },
+    ],
 )

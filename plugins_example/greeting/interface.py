@@ -18,4 +18,8 @@ plugin = PluginDescription(
     version="1.0.0",
     description="Greets whom you name",
     plugin_help="name: whom to greet; times: how often, once if left out",
+    examples=[
+        {"params": {"name": "Ada"}, "result": {"msg": "Hello Ada!"}},
+        {"params": {"name": "Ada", "times": 2}, "result": {"msg": "Hello Ada! Hello Ada!"}},
+    ],
 )

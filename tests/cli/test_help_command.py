@@ -146,3 +146,8 @@ def test_an_unknown_plugin_exits_with_2(run: Run, path: Path) -> None:
 
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("Error: plugin not found: 'nothing'")
+
+
+def test_without_a_name_it_is_the_help_of_micro(run: Run) -> None:
+    result = run("help")
+    assert (result.exit_code, result.stdout.split()) == (0, run("--help").stdout.split())
