@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import warnings
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -14,6 +16,7 @@ from celery import Celery, signals
 from celery.apps.worker import Worker, install_worker_term_handler
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from celery.utils.nodenames import host_format
+from celery.worker import state
 
 from micro.api.desk import Desk
 from micro.api.tasks import create_celery
@@ -36,11 +39,33 @@ _PAUSE_SECONDS = 0.2
 
 
 class Node(Worker):  # type: ignore[misc]
-    """A Celery worker that leaves it to the supervisor to say that it stops."""
+    """A Celery worker that leaves it to the supervisor to say that it stops, and stops within a time."""
+
+    stop_timeout = 0.0
 
     def install_platform_tweaks(self, worker: Worker) -> None:
         super().install_platform_tweaks(worker)
-        install_worker_term_handler(worker, verbose=False)
+        install_worker_term_handler(worker, callback=_limit_stop, verbose=False)
+
+
+def _limit_stop(node: Node) -> None:
+    """Let running work end within the node's time; what does not is ended then.
+
+    Celery's own soft shutdown would sleep through all of that time, and let plugins catch the end of their
+    run. One whose process is killed goes back to the broker at once, if it is a Celery client's, while
+    that of a node that is killed waits for the visibility timeout of Redis.
+    """
+    signal.signal(signal.SIGALRM, lambda *_: _end_runs(node.stop_timeout))
+    signal.setitimer(signal.ITIMER_REAL, node.stop_timeout)
+
+
+def _end_runs(seconds: float) -> None:
+    # Other pools than that of processes name the node itself.
+    pids = {each.worker_pid for each in state.active_requests} - {None, os.getpid()}
+    for pid in pids:
+        log.warning("Process %d is killed: its run has not ended in the %g s of a stop", pid, seconds)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def main(settings: Settings, role: Role) -> int:
@@ -62,6 +87,7 @@ def main(settings: Settings, role: Role) -> int:
         without_mingle=True,
         without_gossip=True,
     )
+    worker.stop_timeout = settings.stop_timeout
     # Of defaults in Celery 6; it has just turned them on.
     warnings.simplefilter("ignore", CPendingDeprecationWarning)
     worker.start()

@@ -170,18 +170,19 @@ class OwnServer:
             assert self._process.poll() is None and time.monotonic() < deadline, said
             time.sleep(0.1)
 
-    def kill(self) -> None:
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send it the signal, and wait until it has ended."""
         if self._process:
             # RabbitMQ's is a script's child.
             with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+                os.killpg(self._process.pid, number)
+            self._process.wait(STOP_SECONDS)
             self._process = None
 
-    def restart(self, pause: float = 1.0) -> None:
-        """Kill it, and start it again."""
-        self.kill()
-        time.sleep(pause)
+    def restart(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """End it with the signal, and start it again after a second."""
+        self.kill(number)
+        time.sleep(1)
         self.start()
 
     def _answers(self) -> bool:
