@@ -1,4 +1,4 @@
-"""The probes in the OpenAPI document."""
+"""The probes, the status and the metrics in the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -16,6 +16,27 @@ _CHECK: Final = {
     },
     "required": ["name", "status", "detail"],
 }
+_INTEGER: Final = {"type": "integer"}
+_TIME: Final = {"type": "string", "format": "date-time"}
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+_PROCESS: Final = _object(
+    name=_STRING,
+    pid=_or_null(_INTEGER),
+    state={"enum": ["starting", "up", "waiting", "stopping", "stopped"]},
+    restarts=_INTEGER,
+    since=_TIME,
+    generation=_INTEGER,
+)
+_FAILED_PLUGIN: Final = _object(name=_STRING, origin=_STRING, cause=_STRING)
 _VERBOSE: Final = {
     "name": "verbose",
     "in": "query",
@@ -34,6 +55,17 @@ SCHEMAS: Final = {
         "properties": {"status": {"const": "ready"}, "checks": {"type": "array", "items": _CHECK}},
         "required": ["status"],
     },
+    "Status": _object(
+        version=_STRING,
+        generation=_INTEGER,
+        pid=_or_null(_INTEGER),
+        started=_or_null(_TIME),
+        processes={"type": "array", "items": _PROCESS},
+        plugins=_object(loaded=_INTEGER, failed={"type": "array", "items": _FAILED_PLUGIN}),
+        queues=_or_null({"type": "array", "items": _object(name=_STRING, depth=_INTEGER)}),
+        jobs=_or_null(_object(queued=_INTEGER, running=_INTEGER)),
+        last_failure=_or_null(_object(what=_STRING, reason=_STRING, time=_TIME)),
+    ),
     "Version": {
         "type": "object",
         "properties": {"version": _STRING, "python": _STRING},
@@ -42,14 +74,14 @@ SCHEMAS: Final = {
 }
 
 
-def _get(key: str, summary: str, schema: str, **more: Any) -> dict[str, Any]:
+def _get(key: str, summary: str, schema: str, *, open_to_all: bool = True, **more: Any) -> dict[str, Any]:
     good = answer({"$ref": f"#/components/schemas/{schema}"})
     operation = {
         "operationId": key,
         "tags": ["service"],
         "summary": summary,
         # Open, whatever the document says of the others.
-        "security": [],
+        **({"security": []} if open_to_all else {}),
         "responses": {"200": good, **problems()},
         **more,
     }
@@ -77,5 +109,6 @@ PATHS: Final = {
     "/healthz": _get("healthz", "Tell that the process lives, as /livez does", "Live"),
     "/readyz": _get("readyz", "Tell whether work can be done, or 503", "Ready", parameters=[_VERBOSE]),
     "/metrics": {"get": _METRICS},
+    "/status": _get("status", "Tell what the service is doing", "Status", open_to_all=False),
     "/version": _get("version", "Tell which Micro serves", "Version"),
 }

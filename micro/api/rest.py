@@ -28,6 +28,7 @@ from micro.settings import Settings
 FEATURES = (
     "micro.web.probes",
     "micro.web.metrics",
+    "micro.web.status",
     "micro.jobs.rest",
     "micro.web.docs",
     "micro.web.console",

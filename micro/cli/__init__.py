@@ -15,6 +15,7 @@ COMMANDS = {
     "new": "Write a new plugin, with a test and a README.",
     "plugins": "List the plugins that are loaded, and those that were left out.",
     "run": "Run a plugin here and print its JSON.",
+    "status": "Show what the running Micro does.",
 }
 
 

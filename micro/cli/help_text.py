@@ -59,6 +59,7 @@ Commands:
   new         Write a new plugin, with a test and a README.
   plugins     List the plugins that are loaded, and those that were left out.
   run         Run a plugin here and print its JSON.
+  status      Show what the running Micro does.
 
   Plugins may add commands of their own. Exit codes: 0 done, 1 failed, 2 usage
   or configuration, 3 broker unreachable, 4 already running.

@@ -22,7 +22,7 @@ def command(ctx: click.Context, /, as_json: bool, **flags: Any) -> None:
     """List the plugins that are loaded (name, version, origin), and those left out and why."""
     micro = _load(resolve(ctx, flags))
     loaded = [{"name": each.name, "version": each.version, "origin": each.origin} for each in micro.loaded]
-    failed = [{"name": each.name, "origin": each.origin, "cause": each.cause} for each in micro.loaded.failed]
+    failed = micro.loaded.failures()
     if as_json:
         click.echo(json.dumps({"plugins": loaded, "failed": failed}, indent=2))
         return

@@ -22,8 +22,8 @@ def queue_depths(jobs: Jobs) -> dict[str, int]:
 
     Raises what the broker's library raises where it does not answer, and StoreUnavailable.
     """
-    names = queue_names(jobs)
     queued = jobs.store.queued()
+    names = list(dict.fromkeys([*queue_names(jobs), *queued]))
     messages = message_counts(jobs, names)
     return {name: messages[name] + queued.get(name, 0) for name in names}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from types import ModuleType
 from typing import Any
@@ -139,6 +139,10 @@ class Plugins:
         self.failed.append(LoadFailure(name, origin, cause))
         log.error("Plugin %r (%s) was left out: %s", name, origin, cause)
         log.debug("Plugin %r (%s)", name, origin, exc_info=err)
+
+    def failures(self) -> list[dict[str, str]]:
+        """Return what was left out, for programs: name, origin, cause."""
+        return [asdict(each) for each in self.failed]
 
     def find(self, name: str) -> Plugin:
         """Return the plugin of exactly this name, else the one that differs only in case or URL form.

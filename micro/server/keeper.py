@@ -57,7 +57,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Status:
-    """A process as it is now; ``since`` tells when its state last changed, in seconds since the epoch."""
+    """A process as it is now; ``since`` tells when its state last changed, in seconds since the epoch.
+
+    ``failed`` tells when it last failed, likewise, None if it never did, and ``failure`` how.
+    """
 
     name: str
     pid: int | None
@@ -65,6 +68,8 @@ class Status:
     restarts: int
     since: float
     generation: int = 1
+    failed: float | None = None
+    failure: str = ""
 
 
 class Keeper:
@@ -93,6 +98,7 @@ class Keeper:
         self._restarts = 0
         self._failures = 0
         self._due = math.inf
+        self._failure: tuple[float | None, str] = (None, "")
         self._enter(State.STOPPED)
 
     @property
@@ -100,7 +106,9 @@ class Keeper:
         """Return how the process is."""
         pid = self.child.pid if self.child else None
         process = self.process
-        return Status(process.name, pid, self._state, self._restarts, self._since, process.generation)
+        return Status(
+            process.name, pid, self._state, self._restarts, self._since, process.generation, *self._failure
+        )
 
     def wake_at(self) -> float:
         """Return when to call ``step`` though nothing happened, on the monotonic clock."""
@@ -186,6 +194,7 @@ class Keeper:
         if self._retired:
             self._enter(State.STOPPED)
             return
+        self._failure = time.time(), reason
         if not self.came_up:
             self._enter(State.STOPPED)
             last = f". The last it said: {tail[-1].strip()}" if tail else ""

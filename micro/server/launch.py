@@ -19,6 +19,7 @@ from micro.server.child import Role, forget, reason_in, settings_file, write_set
 from micro.server.folders import claimed, prepare_folders
 from micro.server.metrics import metrics_variable, prepare_metrics
 from micro.server.process import Process
+from micro.server.reporting import Report
 from micro.server.supervisor import NAME, ChildFailed, Limits, Supervisor
 from micro.server.terminal import Terminal
 from micro.settings import Settings, check_plugin_path
@@ -67,11 +68,14 @@ def serve(settings: Settings, announce: Callable[[Settings, Serving], None]) -> 
         output = _output(settings, names)
         for each in filter(None, (moved, unmeasured, *cautions(settings))):
             output.line(NAME, each)
+        report = Report(settings, lambda text: output.line(NAME, text))
+        stack.callback(report.remove)
         supervisor = Supervisor(
             processes,
             output,
             on_ready=lambda: announce(settings, _serving(settings, names)),
             limits=Limits(grace=settings.stop_timeout + _GRACE_BEYOND_CHILDREN),
+            on_change=report.update,
         )
         return _run(supervisor)
 
@@ -142,4 +146,4 @@ def _serving(settings: Settings, names: list[str]) -> Serving:
     counts = next(iter(told.values()))
     addresses = told.get(REST, {}).get("addresses", ())
     broker_url = settings.broker_url if settings.celery else ""
-    return Serving(tuple(addresses), broker_url, counts["plugins"], counts["failed"])
+    return Serving(tuple(addresses), broker_url, counts["plugins"], len(counts["failed"]))

@@ -128,7 +128,7 @@ class RestServer(BaseApplication):  # type: ignore[misc]
         self.micro.start()
         addresses = [str(each) for each in worker.sockets]
         loaded = self.micro.loaded
-        facts = {"addresses": addresses, "plugins": len(loaded), "failed": len(loaded.failed)}
+        facts = {"addresses": addresses, "plugins": len(loaded), "failed": loaded.failures()}
         tell_ready(self.settings, self.role.name, os.getppid(), self.role.generation, **facts)
 
     def _worker_ended(self, arbiter: Any, worker: Any) -> None:

@@ -37,7 +37,8 @@ class Supervisor:
 
     ``output`` must know the names of all of them and ``NAME``. ``on_ready`` is called once, when all are up.
     ``on_hangup`` is asked at each SIGHUP what it means: True if it has been seen to, False to stop. Without
-    it SIGHUP stops, and one that is ignored, as nohup(1) wishes, stays so.
+    it SIGHUP stops, and one that is ignored, as nohup(1) wishes, stays so. ``on_change`` is told how the
+    processes are, each time that one has changed.
     """
 
     def __init__(
@@ -47,11 +48,14 @@ class Supervisor:
         on_ready: Callable[[], None] | None = None,
         limits: Limits | None = None,
         on_hangup: Callable[[], bool] | None = None,
+        on_change: Callable[[tuple[Status, ...]], None] | None = None,
     ) -> None:
         self._limits = limits or Limits()
         self._output = output
         self._on_ready = on_ready
         self._on_hangup = on_hangup
+        self._on_change = on_change
+        self._told: tuple[Status, ...] = ()
         self._signals = SignalQueue((*_STOPPING, signal.SIGCHLD), heed_ignored=on_hangup is not None)
         self._guard = Guard(self._limits.grace)
         self._crew = Crew(processes, self._hire)
@@ -147,6 +151,13 @@ class Supervisor:
         for number in self._signals.take():
             self._heed(number)
         self._crew.step()
+        self._tell_changes()
+
+    def _tell_changes(self) -> None:
+        statuses = self.snapshot()
+        if self._on_change and statuses != self._told:
+            self._told = statuses
+            self._on_change(statuses)
 
     def _select(self, deadline: float) -> list[int]:
         # While the stream takes no more, the children wait for it as if they wrote to it themselves.

@@ -158,7 +158,7 @@ def _connect_signals(micro: Micro, role: Role) -> None:
         logging.getLogger("celery.worker.request").addFilter(_without_own_traceback)
 
     def ready(sender: Any, **_: Any) -> None:
-        counts = {"plugins": len(micro.loaded), "failed": len(micro.loaded.failed)}
+        counts = {"plugins": len(micro.loaded), "failed": micro.loaded.failures()}
         tell_ready(settings, role.name, sender.pid, role.generation, **counts)
 
     def start(**_: Any) -> None:

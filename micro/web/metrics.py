@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +14,12 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from micro import __version__
 from micro.api.meter import Metrics, meter_runs
-from micro.jobs.depth import queue_depths
+from micro.jobs.backlog import Backlog
 from micro.plugin.hookspecs import hookimpl
-from micro.readiness import Inquiry
 
 if TYPE_CHECKING:
     from micro.jobs.service import Jobs
     from micro.service import Micro
-
-_PATIENCE_SECONDS = 2.0
-_KEEP_SECONDS = 3.0
 
 Numbers = dict[Any, int]
 
@@ -69,14 +64,12 @@ class _Others:
 class ServiceCollector:
     """What is looked up when it is asked for: versions, plugins, and what broker and job table hold.
 
-    These two are asked at once and get two seconds; what did not answer is left out, and
-    ``micro_reachable`` says so. What they said is kept for some seconds, however often it is asked for.
+    What did not answer is left out, and ``micro_reachable`` says so.
     """
 
     def __init__(self, micro: Micro, find_jobs: Callable[[], Jobs | None]) -> None:
         self._micro, self._find_jobs = micro, find_jobs
-        self._jobs = Inquiry(lambda: _tried(self._count_jobs), _KEEP_SECONDS)
-        self._queues = Inquiry(lambda: _tried(self._count_waiting), _KEEP_SECONDS)
+        self._backlog = Backlog(self._needed_jobs)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the families."""
@@ -86,35 +79,25 @@ class ServiceCollector:
         if self._micro.settings.broker_url and self._find_jobs():
             yield from self._collect_jobs()
 
+    def _needed_jobs(self) -> Jobs:
+        jobs = self._find_jobs()
+        assert jobs is not None
+        return jobs
+
     def _collect_jobs(self) -> Iterator[GaugeMetricFamily]:
-        self._jobs.begin()
-        self._queues.begin()
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        jobs, queues = (each.end(deadline, _PATIENCE_SECONDS) for each in (self._jobs, self._queues))
-        reachable = {("store",): int(jobs is not None), ("queues",): int(queues is not None)}
-        yield _family("micro_reachable", "Whether what is measured answered", ("part",), reachable)
-        if jobs is not None:
-            yield _family("micro_jobs", "Jobs on record", ("state",), jobs)
-        if queues is not None:
-            yield _family("micro_queue_depth", "Runs that wait in the queue", ("queue",), queues)
-
-    def _count_jobs(self) -> Numbers:
-        jobs = self._find_jobs()
-        assert jobs is not None
-        return {(str(state),): number for state, number in jobs.store.counts().items()}
-
-    def _count_waiting(self) -> Numbers:
-        jobs = self._find_jobs()
-        assert jobs is not None
-        return {(queue,): number for queue, number in queue_depths(jobs).items()}
+        counts = self._backlog.counts()
+        reachable = {"store": int(counts.jobs is not None), "queues": int(counts.queues is not None)}
+        yield _family("micro_reachable", "Whether what is measured answered", ("part",), _labelled(reachable))
+        if counts.jobs is not None:
+            yield _family("micro_jobs", "Jobs on record", ("state",), _labelled(counts.jobs))
+        if counts.queues is not None:
+            yield _family(
+                "micro_queue_depth", "Runs that wait in the queue", ("queue",), _labelled(counts.queues)
+            )
 
 
-def _tried(count: Callable[[], Numbers]) -> Numbers | None:
-    try:
-        return count()
-    # Each broker's library has errors of its own; that one does not answer is no fault of the scrape.
-    except Exception:
-        return None
+def _labelled(numbers: Mapping[str, int]) -> Numbers:
+    return {(label,): number for label, number in numbers.items()}
 
 
 def _family(name: str, text: str, labels: tuple[str, ...], values: Numbers) -> GaugeMetricFamily:

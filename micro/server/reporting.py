@@ -1,0 +1,79 @@
+"""Writes down what the supervised processes do, for ``micro status`` and GET /status."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from micro import __version__
+from micro.ready import write_whole
+from micro.server.keeper import Status
+from micro.settings import Settings
+from micro.status import iso, status_file
+
+
+class Report:
+    """The status file; ``tell`` is told, once, that it cannot be written."""
+
+    def __init__(self, settings: Settings, tell: Callable[[str], None]) -> None:
+        self._path = status_file(settings)
+        self._tell = tell
+        self._failing = False
+        self._processes: list[dict[str, Any]] = []
+        self._last_failure: dict[str, Any] | None = None
+        self._started = iso(time.time())
+
+    def update(self, statuses: Iterable[Status]) -> None:
+        """Write how the processes are, and the last failure of one of them."""
+        statuses = list(statuses)
+        self._processes = [_process(each) for each in statuses]
+        for each in statuses:
+            if each.failed is not None:
+                self._keep(each.name, each.failure, iso(each.failed))
+        self._write()
+
+    def fail(self, what: str, reason: str) -> None:
+        """Write a failure that is no process's."""
+        self._keep(what, reason, iso(time.time()))
+        self._write()
+
+    def remove(self) -> None:
+        """Take the file away: nothing runs any more."""
+        self._path.unlink(missing_ok=True)
+
+    def _keep(self, what: str, reason: str, moment: str) -> None:
+        if self._last_failure is None or self._last_failure["time"] < moment:
+            self._last_failure = {"what": what, "reason": reason, "time": moment}
+
+    def _write(self) -> None:
+        told = {
+            "version": __version__,
+            "pid": os.getpid(),
+            "started": self._started,
+            "processes": self._processes,
+            "last_failure": self._last_failure,
+        }
+        try:
+            write_whole(self._path, json.dumps(told))
+        except OSError as err:
+            if not self._failing:
+                self._tell(
+                    f"The status file '{self._path}' cannot be written ({err.strerror}); serving goes on"
+                )
+            self._failing = True
+        else:
+            self._failing = False
+
+
+def _process(status: Status) -> dict[str, Any]:
+    return {
+        "name": status.name,
+        "pid": status.pid,
+        "state": str(status.state),
+        "restarts": status.restarts,
+        "since": iso(status.since),
+        "generation": status.generation,
+    }

@@ -1,0 +1,33 @@
+"""GET /status: what the service is doing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Flask, Response
+
+from micro.jobs.backlog import Backlog
+from micro.plugin.hookspecs import hookimpl
+from micro.service import Micro
+from micro.status import read_status, waiting
+
+
+@hookimpl
+def micro_app(app: Flask) -> None:
+    """Add the route."""
+    micro: Micro = app.extensions["micro"]
+    backlog = Backlog(lambda: app.extensions["micro_jobs"])
+
+    @app.get("/status")
+    def status() -> Response:
+        told = {**read_status(micro.settings), "plugins": _plugins(micro)}
+        if micro.settings.broker_url:
+            counts = backlog.counts()
+            told |= waiting(counts.queues, counts.jobs)
+        return Response(json.dumps(told), headers={"Cache-Control": "no-store"}, mimetype="application/json")
+
+
+def _plugins(micro: Micro) -> dict[str, Any]:
+    """Tell of the plugins of this very process."""
+    return {"loaded": len(micro.loaded), "failed": micro.loaded.failures()}

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+
+def test_status_follows_the_processes(
+    start_micro: Callable[..., Any], run_micro: Callable[..., Any], wait_for: Callable[..., Any]
+) -> None:
+    micro = start_micro("-G", "-C")
+
+    def status() -> Any:
+        return json.loads(run_micro("status", "--json", "-pp", str(micro.pids)).stdout)
+
+    told = wait_for(lambda: (found := status())["jobs"] and found)
+    assert {each["name"]: each["state"] for each in told["processes"]} == dict.fromkeys(
+        ("broker", "rest", "worker1"), "up"
+    )
+    assert told["queues"] == [{"name": "micro", "depth": 0}]
+    assert told["last_failure"] is None
+    over_rest = micro.call("/status")
+    assert {**over_rest, "queues": None} == {**told, "queues": None}
+
+    os.killpg(micro.pid("worker1"), signal.SIGKILL)
+    failure = wait_for(lambda: micro.call("/status")["last_failure"])
+    assert (failure["what"], failure["reason"]) == ("worker1", "was killed by SIGKILL")
+    again = wait_for(lambda: run_micro("status", "-pp", str(micro.pids)).returncode == 0)
+    assert again
+    shown = run_micro("status", "-pp", str(micro.pids)).stdout
+    assert "Last failure:" in shown and "worker1 was killed by SIGKILL" in shown
+
+
+def test_status_where_nothing_runs_is_one_line_and_exit_1(run_micro: Callable[..., Any]) -> None:
+    failed = run_micro("status")
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("Error: Micro is not running with the PID folder")
+    assert failed.stderr.count("\n") == 1
