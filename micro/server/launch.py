@@ -17,7 +17,7 @@ from micro.server.broker import embedded_broker
 from micro.server.cautions import cautions
 from micro.server.child import Role, forget, reason_in, settings_file, write_settings
 from micro.server.folders import claimed, prepare_folders
-from micro.server.metrics import metrics_variable, prepare_metrics
+from micro.server.metrics import metrics_variable, prepare_metrics, remove_metrics
 from micro.server.process import Process
 from micro.server.reporting import Report
 from micro.server.supervisor import NAME, ChildFailed, Limits, Supervisor
@@ -57,6 +57,7 @@ def serve(settings: Settings, announce: Callable[[Settings, Serving], None]) -> 
     with ExitStack() as stack:
         stack.enter_context(claimed(settings.pid_folder_path))
         settings, unmeasured = prepare_metrics(settings)
+        stack.callback(remove_metrics, settings)
         settings, broker = _with_broker(settings, stack)
         serving = _serving_processes(settings, stack)
         processes = [*broker, *serving(1)]

@@ -24,6 +24,11 @@ def prepare_metrics(settings: Settings) -> tuple[Settings, str]:
     return settings, ""
 
 
+def remove_metrics(settings: Settings) -> None:
+    """Take the folder away: what was counted ends with the service."""
+    shutil.rmtree(_folder(settings), ignore_errors=True)
+
+
 def metrics_variable(settings: Settings) -> dict[str, str]:
     """Return the variable that tells prometheus-client, as it is imported, where the folder is."""
     return {"PROMETHEUS_MULTIPROC_DIR": str(_folder(settings))} if settings.metrics else {}
