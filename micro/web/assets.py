@@ -75,7 +75,7 @@ def respond(asset: Asset, caching: str) -> Response:
     takes_gzip = request.accept_encodings.quality("gzip") > 0
     packed = asset.packed if takes_gzip else None
     response = Response(packed or asset.body, mimetype=asset.mimetype)
-    response.headers.update({"Cache-Control": caching, "X-Content-Type-Options": "nosniff"})
+    response.headers["Cache-Control"] = caching
     if asset.packed:
         response.vary.add("Accept-Encoding")
     if packed:

@@ -71,5 +71,5 @@ def create_blueprint(micro: Micro) -> Blueprint:
 
 def _page(page: Asset) -> Response:
     response = respond(page, "no-cache")
-    response.headers.update({"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin"})
+    response.headers["Content-Security-Policy"] = POLICY
     return response

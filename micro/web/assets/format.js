@@ -10,6 +10,7 @@ export function counted(count, one, many) {
   return count === 1 ? one : fill(many, { count: number(count) });
 }
 
+const short = new Intl.NumberFormat("en", { maximumSignificantDigits: 2 });
 const plain = new Intl.NumberFormat("en", { maximumSignificantDigits: 6 });
 
 export function number(value) {
@@ -20,7 +21,7 @@ export function number(value) {
 
 export function duration(seconds) {
   const units = texts.units;
-  if (seconds < 0.9995) return fill(units.ms, { value: seconds < 0.01 ? number(seconds * 1000) : Math.round(seconds * 1000) });
+  if (seconds < 0.9995) return fill(units.ms, { value: seconds < 0.1 ? short.format(seconds * 1000) : Math.round(seconds * 1000) });
   if (seconds < 59.95) return fill(units.s, { value: seconds < 10 ? seconds.toFixed(1) : Math.round(seconds) });
   const whole = Math.round(seconds);
   const [minutes, hours, days] = [Math.floor(whole / 60), Math.floor(whole / 3600), Math.floor(whole / 86400)];

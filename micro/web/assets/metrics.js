@@ -1,8 +1,9 @@
-// Reads the text format of Prometheus, and sums up runs by plugin.
+// Reads the text format of Prometheus, and sums up what the page of the service shows.
 
 const LINE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)/;
 const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g;
-const GOOD = new Set(["ok", "success", "succeeded"]);
+// Which count each sample adds to.
+const FIELDS = { micro_runs_total: "runs", micro_run_seconds_sum: "seconds", micro_run_seconds_count: "timed" };
 
 // Returns [{name, labels, value}] of every sample.
 export function samples(text) {
@@ -19,28 +20,37 @@ function labelsOf(text) {
   return Object.fromEntries([...text.matchAll(LABEL)].map(([, name, value]) => [name, unescaped(value)]));
 }
 
-// Returns a Map from each plugin's name to {runs, failed, seconds}, as counted since the service started.
-export function runsByPlugin(text) {
+const NONE = { runs: 0, refused: 0, failed: 0, seconds: 0, timed: 0 };
+
+// Returns a Map from each plugin's name to what was counted since the service started.
+export function runsByPlugin(all) {
   const found = new Map();
-  const of = (plugin) => {
-    if (!found.has(plugin)) found.set(plugin, { runs: 0, failed: 0, seconds: 0, timed: 0 });
-    return found.get(plugin);
-  };
-  for (const { name, labels, value } of samples(text)) {
-    if (!("plugin" in labels)) continue;
-    if (name === "micro_runs_total") {
-      of(labels.plugin).runs += value;
-      if (!GOOD.has(labels.outcome)) of(labels.plugin).failed += value;
-    }
-    if (name === "micro_run_seconds_sum") of(labels.plugin).seconds += value;
-    if (name === "micro_run_seconds_count") of(labels.plugin).timed += value;
+  for (const { name, labels, value } of all) {
+    const field = FIELDS[name];
+    if (!field) continue;
+    const counts = found.get(labels.plugin) ?? { ...NONE };
+    counts[field] += value;
+    if (field === "runs" && labels.outcome in counts) counts[labels.outcome] += value;
+    found.set(labels.plugin, counts);
   }
   return found;
 }
 
 // Returns what happened between two looks, some seconds apart: runs a second, and seconds a run (null: none).
-export function between(before, after, apart) {
-  const runs = Math.max(0, after.runs - before.runs);
+export function between(before = NONE, after, apart) {
   const timed = after.timed - before.timed;
-  return { rate: runs / apart, mean: timed > 0 ? (after.seconds - before.seconds) / timed : null };
+  const mean = timed > 0 ? (after.seconds - before.seconds) / timed : null;
+  return { rate: Math.max(0, after.runs - before.runs) / apart, mean };
+}
+
+// Returns what /status would tell besides, as far as the metrics know it.
+export function statusFrom(all) {
+  const of = (name) => all.filter((each) => each.name === name);
+  const jobs = Object.fromEntries(of("micro_jobs").map(({ labels, value }) => [labels.state, value]));
+  return {
+    version: of("micro_build_info")[0]?.labels.version ?? null,
+    plugins: { loaded: of("micro_plugin_info").length, failed: [] },
+    jobs: { queued: jobs.queued ?? null, running: jobs.running ?? null },
+    queues: of("micro_queue_depth").map(({ labels, value }) => ({ name: labels.queue, depth: value })),
+  };
 }

@@ -4,7 +4,7 @@ import { call, get } from "./api.js";
 import { byId, element, update } from "./dom.js";
 import { duration, fill, moment, number } from "./format.js";
 import { jobAddress } from "./jobparts.js";
-import { between, runsByPlugin } from "./metrics.js";
+import { between, runsByPlugin, samples, statusFrom } from "./metrics.js";
 import { linePlot } from "./plot.js";
 import { poll } from "./poll.js";
 import texts from "./texts.js";
@@ -13,6 +13,7 @@ const words = texts.service;
 const EVERY_SECONDS = 3;
 const POINTS = 100;
 const FAILURES = 8;
+const MOST_PLUGINS = 12;
 const history = new Map();
 let last = null;
 
@@ -25,13 +26,15 @@ async function look() {
     offered(call("metrics").then((response) => response.text())),
     offered(get(`jobs?state=failed&limit=${FAILURES}`)),
   ]);
+  const measured = metrics === null ? null : samples(metrics);
+  const known = { ...(measured && statusFrom(measured)), ...status };
   byId("page").hidden = false;
-  update(byId("summary"), status ? "" : words.no_status);
-  showNumbers(status);
+  update(byId("summary"), status || measured ? "" : words.no_status);
+  showNumbers(known);
   showProcesses(status);
-  showQueues(status);
+  showQueues(known);
   showFailures(failures?.jobs ?? [], status?.last_failure);
-  showRuns(metrics);
+  showRuns(measured);
 }
 
 // A service may lack one of these, or keep it from the holder of this key; null then.
@@ -45,20 +48,19 @@ async function offered(answer) {
 }
 
 function showNumbers(status) {
-  const plugins = status?.plugins;
+  const { plugins, jobs } = status;
   const failed = plugins?.failed?.length ?? 0;
-  const facts = status
-    ? [
-        [words.version, unknown(status.version)],
-        [words.generation, unknown(status.generation)],
-        [words.plugins, plugins ? fill(failed ? words.plugins_failed : words.plugins_loaded, { loaded: plugins.loaded, failed }) : words.unknown],
-        [words.jobs_queued, unknown(status.jobs?.queued)],
-        [words.jobs_running, unknown(status.jobs?.running)],
-        [words.up_since, status.started ? moment(status.started) : words.unknown],
-      ]
-    : [];
+  const facts = [
+    [words.version, status.version],
+    [words.generation, status.generation],
+    [words.plugins, plugins && fill(failed ? words.plugins_failed : words.plugins_loaded, { loaded: plugins.loaded, failed })],
+    [words.jobs_queued, jobs?.queued],
+    [words.jobs_running, jobs?.running],
+    [words.up_since, status.started && moment(status.started)],
+  ].filter(([, value]) => value !== null && value !== undefined);
+  const size = (value) => (String(value).length > 12 ? "long" : null);
   const made = facts.map(([name, value]) =>
-    element("div", {}, element("dt", {}, name), element("dd", { class: value.length > 12 ? "long" : null }, value)),
+    element("div", {}, element("dt", {}, name), element("dd", { class: size(value) }, String(value))),
   );
   byId("numbers").replaceChildren(...made);
 }
@@ -74,11 +76,12 @@ function showProcesses(status) {
     unknown(each.generation),
     each.since ? moment(each.since) : words.unknown,
   ]);
-  byId("processes").replaceChildren(rows.length ? grid(words.processes, heads, rows) : fine(status ? words.no_processes : words.no_status));
+  byId("processes").closest("section").hidden = status === null;
+  byId("processes").replaceChildren(rows.length ? grid(words.processes, heads, rows) : fine(words.no_processes));
 }
 
 function showQueues(status) {
-  const rows = (status?.queues ?? []).map((each) => [each.name, unknown(each.depth)]);
+  const rows = (status.queues ?? []).map((each) => [each.name, unknown(each.depth)]);
   byId("queues").replaceChildren(rows.length ? grid(words.queues, [words.queue, words.depth], rows) : fine(words.no_queues));
 }
 
@@ -109,30 +112,32 @@ function grid(label, heads, rows) {
   return element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, made);
 }
 
-function showRuns(text) {
-  if (text === null) return byId("runs").replaceChildren(fine(words.no_metrics));
-  const runs = runsByPlugin(text);
+function showRuns(measured) {
+  if (measured === null) return byId("runs").replaceChildren(fine(words.no_metrics));
+  const runs = runsByPlugin(measured);
   const now = performance.now() / 1000;
   if (last) remember(runs, now - last.now);
   last = { runs, now };
   const known = [...runs].filter(([, each]) => each.runs > 0).sort((a, b) => b[1].runs - a[1].runs);
   if (!known.length) return byId("runs").replaceChildren(fine(words.no_runs));
-  byId("runs").replaceChildren(element("ul", { class: "runs" }, known.map(([name, each]) => runsOf(name, each))));
+  const shown = known.slice(0, MOST_PLUGINS);
+  update(byId("runs-note"), shown.length < known.length ? fill(words.runs_most, { count: shown.length }) : words.runs_note);
+  byId("runs").replaceChildren(element("ul", { class: "runs" }, shown.map(([name, each]) => runsOf(name, each))));
 }
 
 function remember(runs, apart) {
-  const none = { runs: 0, failed: 0, seconds: 0, timed: 0 };
   for (const [name, each] of runs) {
     const points = history.get(name) ?? [];
-    points.push(between(last.runs.get(name) ?? none, each, apart));
+    points.push(between(last.runs.get(name), each, apart));
     history.set(name, points.slice(-POINTS));
   }
 }
 
-function runsOf(name, { runs, failed, seconds, timed }) {
+function runsOf(name, { runs, refused, failed, seconds, timed }) {
   const points = history.get(name) ?? [];
   const facts = [
     [words.runs_total, number(runs)],
+    [words.runs_refused, number(refused)],
     [words.runs_failed, number(failed)],
     [words.latency, timed ? duration(seconds / timed) : words.unknown],
   ];

@@ -110,24 +110,29 @@ def test_a_job_that_is_not_there_is_told(open_page: Open, micro: Any) -> None:
     page.get_by_role("alert").wait_for()
 
 
-def test_pages_go_on_when_micro_comes_back(
-    open_page: Open, start_micro: Callable[..., Any], shown_plugins: Path, tmp_path: Path
-) -> None:
-    micro = start_micro("-G", "-p", str(shown_plugins))
-    address = micro.url
-    page = open_page(f"{address}/ui/jobs")
-    page.get_by_text("No jobs yet").wait_for()
-    micro.stop()
-    page.get_by_text("Micro does not answer. Trying again…").wait_for()
-    start_micro("-G", "-p", str(shown_plugins), "-b", address.removeprefix("http://"))
-    page.get_by_text("Micro does not answer. Trying again…").wait_for(state="detached")
-
-
-def test_the_state_of_the_service_is_told(open_page: Open, micro: Any, start_job: Open, shoot: Any) -> None:
+def test_the_state_of_the_service_is_told(open_page: Open, micro: Any, start_job: Open) -> None:
     start_job(camps="1", fall="yes").get_by_text("somebody fell").wait_for()
     page = open_page(f"{micro.url}/ui/service")
-    page.get_by_role("heading", name="Processes").wait_for()
     page.get_by_role("link", name="Expedition").first.wait_for()
+    assert page.get_by_role("region", name="Queues").get_by_role("rowheader").all_inner_texts() == ["micro"]
+    facts = page.get_by_label("Summary")
+    assert facts.get_by_text("5 loaded").is_visible() and facts.get_by_text("Jobs running").is_visible()
+
+
+def test_runs_and_their_durations_are_counted_and_drawn(open_page: Open, micro: Any, shoot: Any) -> None:
+    for _ in range(3):
+        micro.call("/run/Gallery", {})
+    micro.call("/run/Gallery", {"points": "many"})
+    page = open_page(f"{micro.url}/ui/service")
+    runs = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name="Gallery"))
+    runs.get_by_text("4", exact=True).wait_for()
+    assert runs.locator("dd").all_inner_texts()[:3] == ["4", "1", "0"]
+    # Another look gives the first points of the plots.
+    for number in (5, 6):
+        micro.call("/run/Gallery", {})
+        runs.get_by_text(str(number), exact=True).wait_for()
+    assert runs.get_by_role("img", name="Runs a second: Gallery").locator("path").get_attribute("d")
+    assert runs.get_by_role("img", name="Mean duration: Gallery").locator("path").get_attribute("d")
     shoot(page, "service")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,25 @@ def test_what_is_shown_as_python_is_what_micro_understands(catalogue: Any, micro
     card.get_by_role("tab", name="Python").click()
     shown: dict[str, Any] = {}
     exec(card.locator("pre:visible").inner_text().replace("print(", "found = ("), shown)
-    assert shown["found"] == {"msg": "Hello …!"}
+    assert shown["found"] == {"msg": "Hello Ada!"}
+
+
+def test_a_page_goes_on_when_micro_comes_back_with_another_plugin(
+    open_page: Open, start_micro: Callable[..., Any], shown_plugins: Path, tmp_path: Path
+) -> None:
+    plugins = tmp_path / "plugins"
+    shutil.copytree(shown_plugins / "greeting", plugins / "greeting")
+    micro = start_micro("-G", "-p", str(plugins))
+    page = open_page(address := micro.url)
+    page.get_by_text("1 plugin").wait_for()
+    micro.stop()
+    page.get_by_text("Micro does not answer. Trying again…").wait_for()
+    shutil.copytree(shown_plugins / "gallery", plugins / "gallery")
+    start_micro("-G", "-p", str(plugins), "-b", address.removeprefix("http://"))
+    page.get_by_text("2 plugins").wait_for()
+    assert page.get_by_text("Micro does not answer. Trying again…").count() == 0
+    page.get_by_role("link", name="Gallery").click()
+    page.get_by_label("points").wait_for()
 
 
 # Trying a plugin
@@ -209,7 +228,7 @@ def test_parameters_can_be_given_as_json(try_it: Open) -> None:
     run(page)
     page.get_by_text("nobody: not accepted").wait_for()
     field.fill('{"name": "Bo"}')
-    page.get_by_role("button", name="Form").click()
+    page.get_by_role("button", name="Form", exact=True).click()
     assert page.get_by_label("name").input_value() == "Bo"
 
 
