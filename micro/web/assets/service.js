@@ -27,7 +27,7 @@ async function look() {
     offered(get(`jobs?state=failed&limit=${FAILURES}`)),
   ]);
   const measured = metrics === null ? null : samples(metrics);
-  const known = { ...(measured && statusFrom(measured)), ...status };
+  const known = { ...(measured && statusFrom(measured)), ...told(status) };
   byId("page").hidden = false;
   update(byId("summary"), status || measured ? "" : words.no_status);
   showNumbers(known);
@@ -36,6 +36,9 @@ async function look() {
   showFailures(failures?.jobs ?? [], status?.last_failure);
   showRuns(measured);
 }
+
+// A part of the status that is null is not known.
+const told = (status) => Object.fromEntries(Object.entries(status ?? {}).filter(([, value]) => value !== null));
 
 // A service may lack one of these, or keep it from the holder of this key; null then.
 async function offered(answer) {
@@ -70,7 +73,7 @@ function showProcesses(status) {
   const heads = [words.process, words.state, words.pid, words.restarts, words.generation, words.since];
   const rows = processes.map((each) => [
     each.name,
-    element("span", { class: `badge ${each.state === "running" || each.state === "ready" ? "good" : ""}` }, unknown(each.state)),
+    element("span", { class: `badge ${each.state === "up" ? "good" : ""}` }, unknown(each.state)),
     unknown(each.pid),
     unknown(each.restarts),
     unknown(each.generation),
@@ -95,12 +98,13 @@ function showFailures(jobs, failure) {
       element("p", { class: "fine" }, job.error?.error ?? ""),
     ),
   );
-  const told = failure && [
+  const process = failure && [
     element("h3", { class: "spaced" }, words.failure),
-    element("p", { class: "fine" }, [failure.name, failure.time && moment(failure.time), failure.cause].filter(Boolean).join(" · ")),
+    element("p", {}, failure.what, element("span", { class: "fine" }, ` ${moment(failure.time)}`)),
+    element("p", { class: "fine" }, failure.reason),
   ];
   const list = items.length ? element("ul", { class: "plain" }, items) : fine(words.no_failures);
-  byId("failures").replaceChildren(list, ...(told || []));
+  byId("failures").replaceChildren(list, ...(process || []));
 }
 
 function grid(label, heads, rows) {

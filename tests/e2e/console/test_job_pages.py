@@ -116,7 +116,10 @@ def test_the_state_of_the_service_is_told(open_page: Open, micro: Any, start_job
     page.get_by_role("link", name="Expedition").first.wait_for()
     assert page.get_by_role("region", name="Queues").get_by_role("rowheader").all_inner_texts() == ["micro"]
     facts = page.get_by_label("Summary")
-    assert facts.get_by_text("5 loaded").is_visible() and facts.get_by_text("Jobs running").is_visible()
+    assert facts.get_by_text("5 loaded, 1 left out").is_visible()
+    assert facts.get_by_text("Jobs running").is_visible()
+    processes = page.get_by_role("region", name="Processes").get_by_role("rowheader").all_inner_texts()
+    assert processes == ["broker", "rest", "worker1"]
 
 
 def test_runs_and_their_durations_are_counted_and_drawn(open_page: Open, micro: Any, shoot: Any) -> None:

@@ -66,12 +66,18 @@ def test_all_plugins_are_listed_with_what_they_are(catalogue: Any, shown_plugins
     shoot(catalogue, "catalogue")
 
 
+def test_a_plugin_that_could_not_be_loaded_is_shown_with_the_cause(catalogue: Any) -> None:
+    left_out = catalogue.get_by_role("region", name="Left out")
+    left_out.get_by_role("heading", name="broken").wait_for()
+    assert left_out.get_by_text("No module named 'a_module_that_nobody_has'").is_visible()
+
+
 def test_a_plugin_is_found_by_a_word_and_still_there_after_a_reload(catalogue: Any) -> None:
     catalogue.get_by_label("Search plugins").fill("table book")
     catalogue.get_by_text("1 of 5 plugins").wait_for()
     catalogue.reload()
     catalogue.get_by_text("1 of 5 plugins").wait_for()
-    assert catalogue.get_by_role("heading", level=2).all_inner_texts() == ["Booking\n2.1.0"]
+    assert catalogue.locator(".card:visible h2").all_inner_texts() == ["Booking\n2.1.0"]
     catalogue.get_by_label("Search plugins").fill("nothing like it")
     catalogue.get_by_text("No plugin matches").wait_for()
 
