@@ -20,6 +20,7 @@ _SWITCH = {
     "no": False,
     "off": False,
 }
+_LOG_FORMATS = ("text", "json")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _LEVEL_ALIASES = {"WARN": "WARNING", "FATAL": "CRITICAL"}
 _JSON_NAMES = {
@@ -76,6 +77,13 @@ def level(raw: Any) -> str:
     value = _LEVEL_ALIASES.get(value, value)
     if value not in _LEVELS:
         raise ValueError(f"expected one of {', '.join(_LEVELS)}, found {found(raw)}")
+    return value
+
+
+def log_format(raw: Any) -> str:
+    value = text(raw).strip().lower()
+    if value not in _LOG_FORMATS:
+        raise ValueError(f"expected one of {', '.join(_LOG_FORMATS)}, found {found(raw)}")
     return value
 
 

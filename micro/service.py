@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from micro.correlation import CALL, Call
 from micro.errors import BadResult, MicroError, PluginFailed
 from micro.plugin.context import RunContext
 from micro.plugin.examples import usable_examples
@@ -88,9 +89,11 @@ class Micro:
         """
         context = context or RunContext()
         plugin = self.loaded.find(name)
-        if self.observer is None:
-            return self._run(plugin, params, context)
-        self.observer.begin(plugin.name)
+        call = Call(context.request_id, context.traceparent, context.tracestate, plugin.name, context.job)
+        token = CALL.set(call)
+        observer = self.observer
+        if observer:
+            observer.begin(plugin.name)
         outcome, began = FAILED, time.perf_counter()
         try:
             text = self._run(plugin, params, context)
@@ -101,7 +104,9 @@ class Micro:
                 outcome = REFUSED
             raise
         finally:
-            self.observer.end(plugin.name, context.transport, outcome, time.perf_counter() - began)
+            CALL.reset(token)
+            if observer:
+                observer.end(plugin.name, context.transport, outcome, time.perf_counter() - began)
 
     def _run(self, plugin: Plugin, params: Mapping[str, object], context: RunContext) -> str:
         try:

@@ -148,6 +148,12 @@ class Settings:
         parse=parsers.level,
         help="Lowest level that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL.",
     )
+    log_format: str = _setting(
+        "text",
+        "micro.log_format",
+        parse=parsers.log_format,
+        help="What log lines look like: text, or json, one object a line.",
+    )
     metrics: bool = _setting(
         True, "micro.metrics", parse=parsers.switch, help="Count and time runs, and serve that at /metrics."
     )

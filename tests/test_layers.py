@@ -27,6 +27,7 @@ FLOORS = (
     ("micro.contract",),
     (
         "micro.readiness",
+        "micro.correlation",
         "micro.layers",
         "micro.settings",
         "micro.parsers",

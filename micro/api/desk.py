@@ -16,6 +16,7 @@ from kombu.messaging import Consumer, Producer
 
 from micro.api.job_tasks import answer_call
 from micro.client.broker import desk_queue
+from micro.correlation import Call, accept_message, working_for
 from micro.errors import MicroError, error_fields
 from micro.jobs.service import Jobs
 from micro.plugin.context import RunContext
@@ -85,15 +86,16 @@ class Desk:
             return
         args, kwargs = body[:2]
         name = str(headers.get("task")).removeprefix("Micro.")
-        text = self._answer(name, call, args, kwargs)
+        with working_for(asked := accept_message(headers.get, call)):
+            text = self._answer(name, asked, args, kwargs)
         meta = {"task_id": call, "status": SUCCESS, "result": text, "traceback": None, "children": []}
         producer.publish(meta, exchange="", routing_key=reply_to, correlation_id=call)
 
-    def _answer(self, name: str, call: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    def _answer(self, name: str, call: Call, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
         try:
-            return answer_call(self._jobs, name, RunContext("celery", call), args, kwargs)
+            return answer_call(self._jobs, name, RunContext.of(call, "celery"), args, kwargs)
         except Exception:
             # The thread's outermost edge: one call must not end the answers to all others.
-            log.exception("Call %s of %s failed", call, name)
-            error = MicroError(f"Internal error; the log has the cause under request {call}")
+            log.exception("Call %s of %s failed", call.request_id, name)
+            error = MicroError(f"Internal error; the log has the cause under request {call.request_id}")
             return json.dumps({**error_fields(error), "status": error.status})

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from celery import Celery, Task
 
+from micro.correlation import message_headers
+
 OPERATIONS = ("plugins", "info", "help", "run")
+
+
+class CarryingTask(Task):  # type: ignore[misc]
+    """Sends the request id and trace of the call on whose behalf it is; the sender's own headers win."""
+
+    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+        headers = {**message_headers(), **(options.pop("headers", None) or {})}
+        return super().apply_async(args, kwargs, headers=headers or None, **options)
 
 
 class Requests:
@@ -51,4 +63,4 @@ def _declare(app: Celery, operation: str) -> None:
 
     # typing=False: the worker, which knows the plugin, checks the parameters.
     # Not shared, or a worker's application in this process would take it for its own.
-    app.task(remote, name=f"Micro.{operation}", typing=False, shared=False)
+    app.task(remote, name=f"Micro.{operation}", base=CarryingTask, typing=False, shared=False)

@@ -10,6 +10,7 @@ from typing import Any
 
 from celery import Celery
 
+from micro.correlation import accept_task, working_for
 from micro.errors import BadRequest, MicroError, error_fields
 from micro.jobs.filters import read_filters
 from micro.jobs.service import Jobs, job_fields, outcome
@@ -46,7 +47,9 @@ def _add_task(app: Celery, jobs: Jobs, name: str) -> None:
     # typing=False: wrong arguments are answered as any other wrong call is. shared: see create_celery.
     @app.task(name=f"Micro.{name}", shared=False, typing=False)  # type: ignore[untyped-decorator]
     def task(*args: object, **kwargs: object) -> str:
-        return answer_call(jobs, name, RunContext("celery", task.request.id), args, kwargs)
+        call = accept_task(task.request)
+        with working_for(call):
+            return answer_call(jobs, name, RunContext.of(call, "celery"), args, kwargs)
 
 
 def _check(name: str, call: Call, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:

@@ -81,6 +81,7 @@ _PROBLEM: Final = {
         "code": {"type": "string", "description": "A short name for programs."},
         "errors": {"type": "array", "items": _FIELD_ERROR},
         "request_id": _STRING_OR_NULL,
+        "trace_id": {"type": ["string", "null"], "description": "The W3C trace that the request belongs to."},
     },
     "required": ["type", "title", "status", "detail", "instance", "error", "code", "request_id"],
 }

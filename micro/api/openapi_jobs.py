@@ -50,6 +50,7 @@ SCHEMAS: Final = {
             "transport": _STRING_OR_NULL,
             "worker": _STRING_OR_NULL,
             "request_id": _STRING_OR_NULL,
+            "traceparent": _STRING_OR_NULL,
             "parent": _STRING_OR_NULL,
             "links": {"type": "object", "additionalProperties": _STRING},
         },

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
+from micro.correlation import CALL
 from micro.errors import MicroError, TooManyRuns, Unauthorized, error_fields
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ def problem(status: int, fields: dict[str, Any], headers: dict[str, str] | None 
         "instance": quote(request.path),
         **fields,
         "request_id": g.get("request_id"),
+        "trace_id": call.trace_id if (call := CALL.get()) else None,
     }
     return Response(json.dumps(body), status, headers, mimetype=MEDIA_TYPE)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-import uuid
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -19,6 +18,7 @@ from micro.api.openapi import build_openapi
 from micro.api.problem import register_error_handlers
 from micro.api.timing import TimedRuns
 from micro.contract.decoding import parse_parameters
+from micro.correlation import CALL, Call, accept
 from micro.layers import load_settings
 from micro.plugin.context import RunContext
 from micro.service import Micro
@@ -33,7 +33,6 @@ FEATURES = (
     "micro.web.docs",
     "micro.web.console",
 )
-_REQUEST_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 
 
 def create_app(settings: Settings | None = None, *, micro: Micro | None = None) -> Flask:
@@ -47,6 +46,7 @@ def create_app(settings: Settings | None = None, *, micro: Micro | None = None) 
     app.config["MAX_CONTENT_LENGTH"] = micro.settings.max_body_size
     app.before_request(_identify)
     app.after_request(_tell_identity)
+    app.teardown_request(_forget_identity)
     add_security_headers(app)
     register_error_handlers(app)
     # Not a feature among others: those are left out when they fail, which would open what is to be closed.
@@ -96,7 +96,7 @@ def create_blueprint(micro: Micro) -> Blueprint:
 
 def request_context() -> RunContext:
     """Return what the run of the current request is told."""
-    return RunContext("rest", g.request_id)
+    return RunContext.of(CALL.get() or Call(g.request_id), "rest")
 
 
 def read_parameters() -> dict[str, Any]:
@@ -125,10 +125,23 @@ def _json(value: object) -> Response:
 
 
 def _identify() -> None:
-    given = request.headers.get("X-Request-ID", "")
-    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    sent = request.environ.get
+    call = accept(sent("HTTP_X_REQUEST_ID"), sent("HTTP_TRACEPARENT"), sent("HTTP_TRACESTATE"))
+    g.request_id = call.request_id
+    g.call_token = CALL.set(call)
 
 
 def _tell_identity(response: Response) -> Response:
-    response.headers["X-Request-ID"] = g.request_id
+    call = CALL.get()
+    if call:
+        response.headers["X-Request-ID"] = call.request_id
+        response.headers["traceparent"] = call.traceparent or ""
     return response
+
+
+def _forget_identity(_error: BaseException | None) -> None:
+    token = g.pop("call_token", None)
+    if token:
+        # Where another thread ends the request, it has nothing to forget.
+        with suppress(ValueError):
+            CALL.reset(token)

@@ -13,6 +13,7 @@ from micro.api.job_tasks import add_job_tasks
 from micro.api.meter import meter_runs
 from micro.contract.encoding import NOT_A_NUMBER, to_json
 from micro.contract.trouble import NotJson
+from micro.correlation import accept_task, working_for
 from micro.errors import BadRequest, BadResult, MicroError, PluginFailed, error_fields
 from micro.jobs.queue import RUN_JOB, make_celery
 from micro.jobs.service import Jobs, open_store
@@ -65,15 +66,19 @@ def _add_tasks(app: Celery, micro: Micro) -> None:
         return _answer(lambda: start(run.request, _take_name("plugin_name", args, params), _as_json(params)))
 
     def start(request: Any, name: str, params: Mapping[str, object]) -> str:
+        call = accept_task(request)
+        context = RunContext.of(call, "celery")
         if request.is_eager:
-            return micro.run(name, params, RunContext("celery", request.id))
+            return micro.run(name, params, context)
         again = bool((request.delivery_info or {}).get("redelivered"))
-        return worker().run_message(request.id, name, params, redelivered=again)
+        with working_for(call):
+            return worker().run_message(request.id, name, params, context, redelivered=again)
 
     # The job table, not the broker, is the record of a job: its message may be acknowledged at once.
     @app.task(name=RUN_JOB, shared=False, acks_late=False, ignore_result=True)  # type: ignore[untyped-decorator]
     def run_job(job: str) -> None:
-        worker().run_job(job)
+        with working_for(accept_task(run_job.request, job)):
+            worker().run_job(job)
 
 
 def _take_name(key: str, args: tuple[object, ...], named: dict[str, object]) -> str:

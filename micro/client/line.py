@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 from kombu.messaging import Consumer
 
 from micro.client.trouble import ServiceUnreachable
+from micro.correlation import message_headers
 from micro.secrets import masked_urls
 
 _CONNECT_SECONDS = 5.0
@@ -78,6 +79,7 @@ class Line:
                 kwargs,
                 task_id=call,
                 queue=queue,
+                headers=message_headers(),
                 reply_to=self._queue.name,
                 producer=self._app.amqp.Producer(self._channel),
                 retry=False,

@@ -23,6 +23,7 @@ from urllib3.exceptions import (
 )
 
 from micro.client.trouble import NoAnswer, ServiceUnreachable, error_of
+from micro.correlation import http_headers
 from micro.errors import ConfigError
 from micro.secrets import masked_urls
 
@@ -83,7 +84,7 @@ class Wire:
                 method,
                 self.url + path,
                 body=body,
-                headers={**self._headers, **kind, **(headers or {})},
+                headers={**self._headers, **http_headers(), **kind, **(headers or {})},
                 timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=read),
                 preload_content=not stream,
             )

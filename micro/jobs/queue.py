@@ -11,6 +11,7 @@ from celery.app.defaults import NAMESPACES, flatten
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
+from micro.correlation import message_headers
 from micro.errors import ConfigError
 from micro.secrets import masked_urls
 from micro.settings import DEFAULT, Settings
@@ -64,6 +65,7 @@ def publish(app: Celery, job: str, queue: str) -> bool:
             RUN_JOB,
             (job,),
             queue=_job_queue(queue),
+            headers=message_headers(),
             ignore_result=True,
             retry_policy=_PUBLISH_RETRIES,
         )

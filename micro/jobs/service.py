@@ -143,6 +143,7 @@ def new_job(
         parent=parent,
         transport=context.transport,
         request_id=context.request_id,
+        traceparent=context.traceparent,
     )
 
 
@@ -177,6 +178,7 @@ def job_fields(job: Job) -> dict[str, Any]:
         "transport": job.transport,
         "worker": job.worker,
         "request_id": job.request_id,
+        "traceparent": job.traceparent,
         "parent": job.parent,
         "generation": job.generation,
     }

@@ -11,12 +11,14 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
 from billiard import process
 from celery.exceptions import Ignore
 
+from micro.correlation import CALL, Call, working_for
 from micro.errors import MicroError, PluginFailed, PluginNotFound, StoreUnavailable, error_fields
 from micro.jobs.ledger import LateRecord, Ledger
 from micro.jobs.models import Job, State
@@ -64,7 +66,13 @@ class JobWorker:
                 self._attempt(job, job.params or {}, self._store)
 
     def run_message(
-        self, task_id: str, name: str, params: Mapping[str, Any], *, redelivered: bool = False
+        self,
+        task_id: str,
+        name: str,
+        params: Mapping[str, Any],
+        context: RunContext | None = None,
+        *,
+        redelivered: bool = False,
     ) -> str:
         """Run what a Celery client asked for, on record as a job, and return its JSON.
 
@@ -76,7 +84,7 @@ class JobWorker:
         plugin = self._micro.loaded.find(name)
         plugin.contract.check(params)
         queue = plugin.description.queue or self._micro.settings.task_queues[0]
-        context = RunContext("celery", task_id)
+        context = context or RunContext("celery", task_id)
         new = new_job(plugin, params, context, queue, key=f"celery:{task_id}")
         if not redelivered:
             late = LateRecord(self._store, self._ledger, new, self._owner)
@@ -118,13 +126,16 @@ class JobWorker:
 
         None when it is queued for another attempt.
         """
+        with working_for(_call(job)):
+            return self._attempt_as_called(job, params, record)
+
+    def _attempt_as_called(self, job: Job, params: Mapping[str, Any], record: Record) -> str | None:
         with Watch(record, job, self._terms) as watch:
-            context = RunContext(
-                job.transport or "celery",
-                job.request_id or job.id,
-                watch,
-                job.id,
-                job.attempt,
+            context = replace(
+                RunContext.of(_call(job), job.transport or "celery"),
+                reporter=watch,
+                job=job.id,
+                attempt=job.attempt,
                 # The client of a message waits for its answer; the caller of a job has one already.
                 patient=not isinstance(record, LateRecord),
             )
@@ -163,6 +174,13 @@ class JobWorker:
         pause = min(_FIRST_PAUSE * 2 ** (retries - 1), _LONGEST_PAUSE) * random.uniform(0.5, 1.5)
         reason = f"Attempt {job.attempt} failed: {error.message}; the next one is in {pause:.1f} seconds"
         return persist(lambda: record.release(job.hold, pause, reason), f"retry of job {job.id}")
+
+
+def _call(job: Job) -> Call:
+    """Return the call that asked for the job; only the message, not the table, has its tracestate."""
+    message = CALL.get()
+    state = message.tracestate if message and message.traceparent == job.traceparent else None
+    return Call(job.request_id or job.id, job.traceparent, state, job.plugin, job.id)
 
 
 def _finish(

@@ -6,6 +6,8 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from micro.correlation import Call
+
 
 class Reporter(Protocol):
     """Takes what a run reports, and tells it whether it is to stop."""
@@ -39,7 +41,8 @@ class RunContext:
     """Tells a run who asked for it: ``transport`` is rest, celery, command or python.
 
     ``job`` is the id of the job that the run belongs to, if it is one; ``attempt`` counts from 1. A run
-    that is ``patient`` waits for its turn where its plugin limits how many there are at once.
+    that is ``patient`` waits for its turn where its plugin limits how many there are at once. ``traceparent``
+    and ``tracestate`` are the W3C trace context of the call.
     """
 
     transport: str = "python"
@@ -48,3 +51,10 @@ class RunContext:
     job: str | None = None
     attempt: int = 1
     patient: bool = False
+    traceparent: str | None = None
+    tracestate: str | None = None
+
+    @classmethod
+    def of(cls, call: Call, transport: str) -> RunContext:
+        """Make the context of a run that a call asks for."""
+        return cls(transport, call.request_id, traceparent=call.traceparent, tracestate=call.tracestate)

@@ -56,7 +56,7 @@ def run_child(main: Callable[[Settings, Role], int], argv: list[str] | None = No
     file, name, *more = argv or sys.argv[1:]
     role = Role(name, int(more[0]) if more else 1, *more[1:])
     settings = restore_settings(Path(file).read_text())
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format, role.name)
     try:
         return main(settings, role)
     except MicroError as err:

@@ -17,6 +17,7 @@ from micro.server.broker import embedded_broker
 from micro.server.cautions import cautions
 from micro.server.child import Role, forget, reason_in, settings_file, write_settings
 from micro.server.folders import claimed, prepare_folders
+from micro.server.logs import json_line
 from micro.server.metrics import metrics_variable, prepare_metrics, remove_metrics
 from micro.server.process import Process
 from micro.server.reporting import Report
@@ -138,8 +139,10 @@ def _output(settings: Settings, names: list[str]) -> Terminal:
             f"The log file '{path}' cannot be written ({err.strerror}); name another with -ln, or its folder"
             " with -lp."
         ) from err
-    log.setFormatter(logging.Formatter("%(name)s | %(message)s"))
-    return Terminal(sys.stderr, [NAME, *names], log, is_up=lambda name: bool(read_ready(settings, name)))
+    as_json = settings.log_format == "json"
+    log.setFormatter(logging.Formatter("%(message)s" if as_json else "%(name)s | %(message)s"))
+    shape = json_line if as_json else None
+    return Terminal(sys.stderr, [NAME, *names], log, lambda name: bool(read_ready(settings, name)), shape)
 
 
 def _serving(settings: Settings, names: list[str]) -> Serving:

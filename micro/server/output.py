@@ -7,7 +7,7 @@ import logging
 import os
 import select
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TextIO
 
 _LONGEST_LINE = 64 * 1024
@@ -41,7 +41,8 @@ class Output:
     """Writes lines marked with who said them to a stream, and unmarked as log records to a handler.
 
     The record's name is the process', so the handler's formatter decides how the log looks:
-    ``logging.Formatter("%(name)s | %(message)s")``.
+    ``logging.Formatter("%(name)s | %(message)s")``. With a ``shape`` a line is not marked, but is
+    what that makes of the process' name and the text.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Output:
         names: Iterable[str],
         log: logging.Handler | None = None,
         colour: bool | None = None,
+        shape: Callable[[str, str], str] | None = None,
     ) -> None:
         names = list(names)
         coloured = _wants_colour(stream) if colour is None else colour
@@ -60,6 +62,7 @@ class Output:
         }
         self._stream = stream
         self._log = log
+        self._shape = shape
         self._waiting = bytearray()
 
     @property
@@ -73,10 +76,13 @@ class Output:
 
     def line(self, name: str, text: str) -> None:
         """Take one line of the process ``name``."""
+        prefix = self._prefixes[name]
+        if self._shape:
+            prefix, text = "", self._shape(name, text)
         if self._log:
             self._log.handle(logging.LogRecord(name, logging.INFO, "", 0, text, None, None))
         if self._stream:
-            self._waiting += f"{self._prefixes[name]}{text}\n".encode(errors="backslashreplace")
+            self._waiting += f"{prefix}{text}\n".encode(errors="backslashreplace")
 
     def write(self) -> None:
         """Write as much of what is waiting as the stream takes at once."""

@@ -37,8 +37,14 @@ class GunicornLogger(Logger):  # type: ignore[misc]
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
         if cfg.errorlog == "-":
-            self.error_log.handlers.clear()
-            self.error_log.propagate = True
+            _leave_to_process(self.error_log)
+        if cfg.accesslog == "-":
+            _leave_to_process(self.access_log)
+
+
+def _leave_to_process(logger: logging.Logger) -> None:
+    logger.handlers.clear()
+    logger.propagate = True
 
 
 class RestServer(BaseApplication):  # type: ignore[misc]

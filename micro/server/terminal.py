@@ -22,9 +22,14 @@ class Terminal(Output):
     """
 
     def __init__(
-        self, stream: TextIO, names: Iterable[str], log: logging.Handler, is_up: Callable[[str], bool]
+        self,
+        stream: TextIO,
+        names: Iterable[str],
+        log: logging.Handler,
+        is_up: Callable[[str], bool],
+        shape: Callable[[str, str], str] | None = None,
     ) -> None:
-        super().__init__(stream, names, log)
+        super().__init__(stream, names, log, shape=shape)
         self._file = log
         self._is_up = is_up
 
@@ -33,6 +38,7 @@ class Terminal(Output):
         if name == BROKER and _ROUTINE.search(text):
             return
         if text.startswith(REASON) and not self._is_up(name):
-            self._file.handle(logging.LogRecord(name, logging.INFO, "", 0, text, None, None))
+            shaped = self._shape(name, text) if self._shape else text
+            self._file.handle(logging.LogRecord(name, logging.INFO, "", 0, shaped, None, None))
             return
         super().line(name, text)

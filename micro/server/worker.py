@@ -154,7 +154,7 @@ def _connect_signals(micro: Micro, role: Role) -> None:
     settings = micro.settings
 
     def set_up_logging(**_: Any) -> None:
-        configure_logging(settings.log_level)
+        configure_logging(settings.log_level, settings.log_format, role.name)
         logging.getLogger("celery.worker.request").addFilter(_without_own_traceback)
 
     def ready(sender: Any, **_: Any) -> None:

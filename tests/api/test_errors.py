@@ -33,7 +33,7 @@ FAULTY = """
     def micro_plugins():
         return [PluginDescription(cls, cls.__name__) for cls in (Typed, Fails, Refuses, Nothing)]
 """
-KEYS = {"type", "title", "status", "detail", "instance", "error", "code", "request_id"}
+KEYS = {"type", "title", "status", "detail", "instance", "error", "code", "request_id", "trace_id"}
 JSON = {"content_type": "application/json"}
 
 
@@ -44,7 +44,6 @@ def micro(load):
 
 CASES = {
     "no such path": ("GET", "/nowhere", {}, 404, "not-found"),
-    "no path at all": ("GET", "/", {}, 404, "not-found"),
     "no name": ("GET", "/info/", {}, 404, "not-found"),
     "a path with more": ("GET", "/plugins/typed", {}, 404, "not-found"),
     "no such plugin to describe": ("GET", "/info/missing", {}, 404, "plugin-not-found"),
@@ -77,6 +76,7 @@ def test_every_error_has_the_same_body(rest_client, case):
     assert body["title"]
     assert body["instance"] == path
     assert body["request_id"] == answer.headers["X-Request-ID"] == "r-1"
+    assert body["trace_id"] == answer.headers["traceparent"].split("-")[1]
 
 
 def test_a_wrong_method_is_told_the_right_ones(rest_client):
