@@ -3,7 +3,7 @@
 import { call, get, read, root } from "./api.js";
 import { sampleParameters, showCalls } from "./calls.js";
 import { byId, element, update } from "./dom.js";
-import { counted, fill } from "./format.js";
+import { counted, fill, shortPaths } from "./format.js";
 import { empty, showProblem } from "./notice.js";
 import { poll } from "./poll.js";
 import texts from "./texts.js";
@@ -58,9 +58,8 @@ function card(plugin, key) {
   return made;
 }
 
-// Of a long path the last two names tell enough; the whole is its tooltip.
 function showOrigin(target, origin) {
-  update(target, `${words.origin} ${origin.replace(/\/\S+(\/[^/\s]+\/[^/\s]+)$/, "…$1")}`);
+  update(target, `${words.origin} ${shortPaths(origin)}`);
   target.title = origin;
 }
 
@@ -118,8 +117,8 @@ function showFailed(status) {
     element(
       "li",
       {},
-      element("h3", {}, name, element("span", { class: "fine" }, ` ${words.origin.toLowerCase()} ${origin}`)),
-      element("p", { class: "cause" }, cause),
+      element("h3", {}, name, element("span", { class: "fine", title: origin }, ` ${words.origin.toLowerCase()} ${shortPaths(origin)}`)),
+      element("p", { class: "cause", title: cause }, shortPaths(cause)),
     ),
   );
   const target = section.querySelector("ul");

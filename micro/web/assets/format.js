@@ -30,6 +30,11 @@ export function duration(seconds) {
   return fill(units.d, { days, hours: hours % 24 });
 }
 
+// Of long paths the last two names tell enough where space is short.
+export function shortPaths(text) {
+  return text.replace(/(?:\/[^/\s'"]+)+(\/[^/\s'"]+\/[^/\s'"]+)/g, "…$1");
+}
+
 const time = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const dateAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 

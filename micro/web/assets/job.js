@@ -83,8 +83,8 @@ function showState() {
 
 function showTimes() {
   const spent = lasted(job);
-  const parts = [fill("{state}", { state: texts.states[job.state] ?? job.state }), spent === null ? null : duration(spent)];
-  update(byId("summary"), parts.filter(Boolean).join(" · "));
+  const since = job.started ? `${words.began} ${moment(job.started)}` : `${words.created} ${moment(job.created)}`;
+  update(byId("summary"), spent === null ? since : `${since} · ${duration(spent)}`);
   byId("progress").replaceChildren(progressBar(job.progress, job) ?? element("p", { class: "fine" }, words.no_progress));
 }
 
@@ -124,7 +124,7 @@ function showError() {
   const rest = { ...job.error };
   for (const shown of ["error", "errors"]) delete rest[shown];
   byId("result").replaceChildren(
-    element("div", { class: `notice ${kind}` }, element("p", {}, sentence), ...errors.map((each) => element("p", {}, `${each.pointer}: ${each.message}`))),
+    element("div", { class: `notice ${kind} apart` }, element("p", {}, sentence), ...errors.map((each) => element("p", {}, `${each.pointer}: ${each.message}`))),
     ...(Object.keys(rest).length ? [tree(rest)] : []),
   );
 }

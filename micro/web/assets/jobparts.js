@@ -29,7 +29,7 @@ export function progressBar(progress, job) {
   const told = total ? fill(texts.job.done_of, { done: number(done), total: number(total) }) : fill(texts.job.done, { done: number(done) });
   const eta = isFinished(job) ? null : left(share, lasted(job));
   const notes = [told, message, eta && fill(texts.job.eta, { duration: duration(eta) })].filter(Boolean).join(" · ");
-  const bar = element("progress", { max: 1, value: share ?? undefined, "aria-label": texts.job.progress });
+  const bar = element("progress", { class: job.state, max: 1, value: share ?? undefined, "aria-label": texts.job.progress });
   return element("div", { class: "progress" }, share === null ? null : bar, element("span", { class: "fine" }, notes));
 }
 

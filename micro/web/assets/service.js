@@ -56,14 +56,19 @@ function showNumbers(status) {
   const facts = [
     [words.version, status.version],
     [words.generation, status.generation],
-    [words.plugins, plugins && fill(failed ? words.plugins_failed : words.plugins_loaded, { loaded: plugins.loaded, failed })],
+    [words.plugins, plugins?.loaded, failed ? fill(words.plugins_failed, { failed }) : null],
     [words.jobs_queued, jobs?.queued],
     [words.jobs_running, jobs?.running],
     [words.up_since, status.started && moment(status.started)],
   ].filter(([, value]) => value !== null && value !== undefined);
   const size = (value) => (String(value).length > 12 ? "long" : null);
-  const made = facts.map(([name, value]) =>
-    element("div", {}, element("dt", {}, name), element("dd", { class: size(value) }, String(value))),
+  const made = facts.map(([name, value, note]) =>
+    element(
+      "div",
+      {},
+      element("dt", {}, name),
+      element("dd", { class: size(value) }, String(value), note && element("span", { class: "fine" }, note)),
+    ),
   );
   byId("numbers").replaceChildren(...made);
 }

@@ -201,6 +201,7 @@ def test_an_example_fills_in_the_form(try_it: Open, shoot: Any) -> None:
     page.get_by_role("button", name="Example 2").click()
     run(page)
     page.get_by_role("tab", name="JSON").wait_for()
+    page.evaluate("scrollTo(0, 0)")
     shoot(page, "try-it")
     got = result(page)
     assert (got["host"], got["contact"], got["anything"]) == ({"name": "Bo", "age": 40}, 555, "5")
