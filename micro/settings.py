@@ -157,6 +157,12 @@ class Settings:
     metrics: bool = _setting(
         True, "micro.metrics", parse=parsers.switch, help="Count and time runs, and serve that at /metrics."
     )
+    log_max_size: int = _setting(
+        0,
+        "micro.log_max_size",
+        parse=parsers.number(0),
+        help="Bytes from which on the log file is begun anew, and the last five are kept; 0 for never.",
+    )
     pid_folder_path: Path = _setting(
         Path("/var/run/micro"),
         "micro.pid_folder_path",

@@ -12,10 +12,12 @@ COMMANDS = {
     "health": "Check whether the running Micro does its work.",
     "help": "Show what a plugin takes and returns, and how to call it.",
     "jobs": "List, follow, cancel and repeat jobs.",
+    "logs": "Show the log of the running Micro, and follow it.",
     "new": "Write a new plugin, with a test and a README.",
     "plugins": "List the plugins that are loaded, and those that were left out.",
     "run": "Run a plugin here and print its JSON.",
     "status": "Show what the running Micro does.",
+    "stop": "Stop the running Micro.",
 }
 
 

@@ -57,9 +57,10 @@ class MicroGroup(click.Group):
 )
 @click.option("-d", "--default-values", is_flag=True, help="Show the default values as a JSON file and exit.")
 @click.option("-v", "--version", is_flag=True, help="Show the version and exit.")
+@click.option("-D", "--daemon", is_flag=True, help="Serve in the background; return when it is ready.")
 @settings_options()
 @click.pass_context
-def cli(ctx: click.Context, /, default_values: bool, version: bool, **flags: Any) -> None:
+def cli(ctx: click.Context, /, default_values: bool, version: bool, daemon: bool, **flags: Any) -> None:
     """Serve Python plugins over REST (-G), over Celery (-C), or both."""
     ctx.obj = {name: value for name, value in flags.items() if value is not None}
     if version:
@@ -67,7 +68,7 @@ def cli(ctx: click.Context, /, default_values: bool, version: bool, **flags: Any
     elif default_values:
         _show_defaults()
     elif ctx.invoked_subcommand is None:
-        _serve(ctx)
+        _serve(ctx, daemon=daemon)
     else:
         return
     ctx.exit()
@@ -87,12 +88,12 @@ def _show_defaults() -> None:
     click.echo(json.dumps(default_file(), indent=4))
 
 
-def _serve(ctx: click.Context) -> None:
+def _serve(ctx: click.Context, *, daemon: bool) -> None:
     settings = resolve(ctx, {})
     if not (settings.gunicorn or settings.celery):
         click.echo(ctx.get_help())
         click.echo("\nError: nothing to serve; give -G for REST, -C for Celery, or both.", err=True)
         ctx.exit(EXIT_USAGE)
-    from micro.cli.serve import serve_in_foreground
+    from micro.cli import serve
 
-    ctx.exit(serve_in_foreground(settings))
+    ctx.exit(serve.serve_in_background(settings) if daemon else serve.serve_in_foreground(settings))

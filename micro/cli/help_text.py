@@ -11,6 +11,8 @@ Options:
   -d, --default-values            Show the default values as a JSON file and
                                   exit.
   -v, --version                   Show the version and exit.
+  -D, --daemon                    Serve in the background; return when it is
+                                  ready.
   -c, --config-file FILE          JSON file with settings. [env:
                                   MICRO_CONFIG_FILE]
   -G, --gunicorn                  Serve the plugins over REST. [env:
@@ -56,10 +58,12 @@ Commands:
   health      Check whether the running Micro does its work.
   help        Show what a plugin takes and returns, and how to call it.
   jobs        List, follow, cancel and repeat jobs.
+  logs        Show the log of the running Micro, and follow it.
   new         Write a new plugin, with a test and a README.
   plugins     List the plugins that are loaded, and those that were left out.
   run         Run a plugin here and print its JSON.
   status      Show what the running Micro does.
+  stop        Stop the running Micro.
 
   Plugins may add commands of their own. Exit codes: 0 done, 1 failed, 2 usage
   or configuration, 3 broker unreachable, 4 already running.

@@ -1,11 +1,16 @@
-"""micro -G -C: serves in the foreground and says where."""
+"""micro -G -C: serves, in the foreground or as a daemon, and says where."""
 
 from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
 
 import click
 
 from micro import __version__
+from micro.errors import EXIT_OK
 from micro.secrets import masked_urls
+from micro.server.daemon import run_detached
 from micro.server.launch import Serving, serve
 from micro.server.logs import json_line
 from micro.settings import Settings
@@ -13,26 +18,44 @@ from micro.settings import Settings
 
 def serve_in_foreground(settings: Settings) -> int:
     """Serve until told to stop; return the exit code."""
-    return serve(settings, _announce)
+    return serve(settings, lambda *told: click.echo(_announcement(*told)), sys.stderr)
+
+
+def serve_in_background(settings: Settings) -> int:
+    """Start to serve in a process of its own, and return the exit code once that is ready."""
+
+    def work(tell: Callable[[str], None]) -> int:
+        return serve(settings, lambda *told: tell("\n".join((_announcement(*told), _how_to_go_on(*told)))))
+
+    click.echo(run_detached(work))
+    return EXIT_OK
+
+
+def _announcement(settings: Settings, serving: Serving) -> str:
+    if settings.log_format == "json":
+        # Where both streams go to one place, each line of it is an object.
+        where = " ".join((*serving.rest_urls, masked_urls(serving.broker_url)))
+        return json_line("micro", f"Micro {__version__} serves {_count(serving)} at {where}".rstrip())
+    return "\n".join(_lines(settings, serving))
 
 
 def _count(serving: Serving) -> str:
     return f"{serving.plugins} plugin{'' if serving.plugins == 1 else 's'}"
 
 
-def _announce(settings: Settings, serving: Serving) -> None:
-    if settings.log_format == "json":
-        # Where both streams go to one place, each line of it is an object.
-        where = " ".join((*serving.rest_urls, masked_urls(serving.broker_url)))
-        click.echo(json_line("micro", f"Micro {__version__} serves {_count(serving)} at {where}".rstrip()))
-        return
+def _lines(settings: Settings, serving: Serving) -> Iterator[str]:
     left_out = f", {serving.failed} left out (`micro plugins` tells why)" if serving.failed else ""
-    click.echo(f"Micro {__version__} serves {_count(serving)}{left_out}")
+    yield f"Micro {__version__} serves {_count(serving)}{left_out}"
     if not serving.plugins and not serving.failed:
-        click.echo("  Name a folder of plugin folders with -p, or install a plugin package.")
+        yield "  Name a folder of plugin folders with -p, or install a plugin package."
     for url in serving.rest_urls:
-        click.echo(f"  REST    {url}")
+        yield f"  REST    {url}"
     if serving.broker_url:
         queues = ", ".join(settings.task_queues)
         label = "queue" if len(settings.task_queues) == 1 else "queues"
-        click.echo(f"  Celery  {masked_urls(serving.broker_url)}  {label} {queues}")
+        yield f"  Celery  {masked_urls(serving.broker_url)}  {label} {queues}"
+
+
+def _how_to_go_on(settings: Settings, serving: Serving) -> str:
+    log = settings.log_folder_path / settings.log_file_name
+    return f"  Log     {log}\n`micro status` shows how it is, `micro stop` ends it."

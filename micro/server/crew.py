@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator
 
 from micro.server.errand import Errand
@@ -65,6 +66,13 @@ class Crew:
             self._joining.step()
         if os.getpid() == 1:
             reap_orphans({member.child.pid for member in self if member.child})
+
+    def reopen(self) -> None:
+        """Pass SIGUSR1 on to those that reopen their own logs at it."""
+        for keeper in self.keepers:
+            # Before it is up, the signal may still end it.
+            if keeper.child and keeper.came_up and keeper.process.reopens_logs:
+                keeper.child.send(signal.SIGUSR1)
 
     def disband(self) -> None:
         """Start nothing any more."""

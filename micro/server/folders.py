@@ -62,7 +62,7 @@ def _lock(path: Path) -> int:
             os.close(descriptor)
             raise AlreadyRunning(
                 f"Micro is already running with the PID folder '{path.parent}' (process {pid});"
-                " stop it, or name another folder with -pp."
+                " `micro stop` ends it, or name another folder with -pp."
             ) from err
         # One that was ending may have removed the file between our open and our lock.
         if path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor)):

@@ -8,15 +8,16 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from logging.handlers import WatchedFileHandler
+from typing import TextIO
 
-from micro.errors import ConfigError, MicroError
+from micro.errors import MicroError
 from micro.ready import REST, process_names, read_ready
 from micro.server.addresses import listening
 from micro.server.broker import embedded_broker
 from micro.server.cautions import cautions
 from micro.server.child import Role, forget, reason_in, settings_file, write_settings
 from micro.server.folders import claimed, prepare_folders
+from micro.server.logfile import LogFile
 from micro.server.logs import json_line
 from micro.server.metrics import metrics_variable, prepare_metrics, remove_metrics
 from micro.server.process import Process
@@ -25,7 +26,7 @@ from micro.server.supervisor import NAME, ChildFailed, Limits, Supervisor
 from micro.server.terminal import Terminal
 from micro.settings import Settings, check_plugin_path
 
-_GRACE_BEYOND_CHILDREN = 5
+GRACE_BEYOND_CHILDREN = 5
 """Seconds that children get beyond their own limit before they are killed."""
 
 
@@ -47,11 +48,13 @@ class Serving:
     failed: int
 
 
-def serve(settings: Settings, announce: Callable[[Settings, Serving], None]) -> int:
+def serve(
+    settings: Settings, announce: Callable[[Settings, Serving], None], stream: TextIO | None = None
+) -> int:
     """Run everything the settings ask for until SIGTERM or Ctrl-C; return the exit code.
 
-    ``announce`` is told what serves once all is ready. What the processes say goes to stderr and to the
-    log file.
+    ``announce`` is told what serves once all is ready. What the processes say goes to the stream and to
+    the log file.
     """
     check_plugin_path(settings)
     settings, moved = prepare_folders(settings)
@@ -67,7 +70,7 @@ def serve(settings: Settings, announce: Callable[[Settings, Serving], None]) -> 
         forget(settings, names)
         stack.callback(forget, settings, names)
         write_settings(settings)
-        output = _output(settings, names)
+        output, log = _output(settings, names, stream)
         for each in filter(None, (moved, unmeasured, *cautions(settings))):
             output.line(NAME, each)
         report = Report(settings, lambda text: output.line(NAME, text))
@@ -76,8 +79,9 @@ def serve(settings: Settings, announce: Callable[[Settings, Serving], None]) -> 
             processes,
             output,
             on_ready=lambda: announce(settings, _serving(settings, names)),
-            limits=Limits(grace=settings.stop_timeout + _GRACE_BEYOND_CHILDREN),
+            limits=Limits(grace=settings.stop_timeout + GRACE_BEYOND_CHILDREN),
             on_change=report.update,
+            on_reopen=log.reopen,
         )
         return _run(supervisor)
 
@@ -127,22 +131,18 @@ def _child(
         stop_order=stop_order,
         pass_fds=pass_fds,
         generation=role.generation,
+        reopens_logs=role.name == REST,
     )
 
 
-def _output(settings: Settings, names: list[str]) -> Terminal:
+def _output(settings: Settings, names: list[str], stream: TextIO | None) -> tuple[Terminal, LogFile]:
     path = settings.log_folder_path / settings.log_file_name
-    try:
-        log = WatchedFileHandler(path, encoding="utf-8")
-    except OSError as err:
-        raise ConfigError(
-            f"The log file '{path}' cannot be written ({err.strerror}); name another with -ln, or its folder"
-            " with -lp."
-        ) from err
     as_json = settings.log_format == "json"
+    log = LogFile(path, settings.log_max_size, lambda text: output.aside(NAME, text))
     log.setFormatter(logging.Formatter("%(message)s" if as_json else "%(name)s | %(message)s"))
     shape = json_line if as_json else None
-    return Terminal(sys.stderr, [NAME, *names], log, lambda name: bool(read_ready(settings, name)), shape)
+    output = Terminal(stream, [NAME, *names], log, lambda name: bool(read_ready(settings, name)), shape)
+    return output, log
 
 
 def _serving(settings: Settings, names: list[str]) -> Serving:

@@ -76,13 +76,16 @@ class Output:
 
     def line(self, name: str, text: str) -> None:
         """Take one line of the process ``name``."""
-        prefix = self._prefixes[name]
-        if self._shape:
-            prefix, text = "", self._shape(name, text)
         if self._log:
-            self._log.handle(logging.LogRecord(name, logging.INFO, "", 0, text, None, None))
+            shaped = self._shape(name, text) if self._shape else text
+            self._log.handle(logging.LogRecord(name, logging.INFO, "", 0, shaped, None, None))
+        self.aside(name, text)
+
+    def aside(self, name: str, text: str) -> None:
+        """Take one line for the stream alone."""
         if self._stream:
-            self._waiting += f"{prefix}{text}\n".encode(errors="backslashreplace")
+            line = self._shape(name, text) if self._shape else f"{self._prefixes[name]}{text}"
+            self._waiting += f"{line}\n".encode(errors="backslashreplace")
 
     def write(self) -> None:
         """Write as much of what is waiting as the stream takes at once."""

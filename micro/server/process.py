@@ -27,6 +27,7 @@ class Process:
     it a child counts as up when it has run for a second. Those with a lower ``start_order`` start first and
     are waited for; those with a lower ``stop_order`` stop first. ``env`` replaces the whole environment;
     ``pass_fds`` are descriptors the child inherits. ``generation`` tells a process from the one it follows.
+    One that ``reopens_logs`` does so at SIGUSR1.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Process:
     stop_signal: signal.Signals = signal.SIGTERM
     pass_fds: tuple[int, ...] = ()
     generation: int = 1
+    reopens_logs: bool = False
 
 
 class Child:

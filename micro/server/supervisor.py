@@ -38,7 +38,7 @@ class Supervisor:
     ``output`` must know the names of all of them and ``NAME``. ``on_ready`` is called once, when all are up.
     ``on_hangup`` is asked at each SIGHUP what it means: True if it has been seen to, False to stop. Without
     it SIGHUP stops, and one that is ignored, as nohup(1) wishes, stays so. ``on_change`` is told how the
-    processes are, each time that one has changed.
+    processes are, each time that one has changed, ``on_reopen`` is called at each SIGUSR1.
     """
 
     def __init__(
@@ -49,14 +49,18 @@ class Supervisor:
         limits: Limits | None = None,
         on_hangup: Callable[[], bool] | None = None,
         on_change: Callable[[tuple[Status, ...]], None] | None = None,
+        on_reopen: Callable[[], None] | None = None,
     ) -> None:
         self._limits = limits or Limits()
         self._output = output
         self._on_ready = on_ready
         self._on_hangup = on_hangup
         self._on_change = on_change
+        self._on_reopen = on_reopen
         self._told: tuple[Status, ...] = ()
-        self._signals = SignalQueue((*_STOPPING, signal.SIGCHLD), heed_ignored=on_hangup is not None)
+        self._signals = SignalQueue(
+            (*_STOPPING, signal.SIGCHLD, signal.SIGUSR1), heed_ignored=on_hangup is not None
+        )
         self._guard = Guard(self._limits.grace)
         self._crew = Crew(processes, self._hire)
         self._stop_requests = 0
@@ -169,6 +173,9 @@ class Supervisor:
         return select.select(reading, writing, [], timeout)[0]
 
     def _heed(self, number: int) -> None:
+        if number == signal.SIGUSR1 and self._on_reopen:
+            self._on_reopen()
+            self._crew.reopen()
         if number not in _STOPPING or self._is_seen_to(number):
             return
         self._stop_requests += 1

@@ -23,7 +23,7 @@ class Terminal(Output):
 
     def __init__(
         self,
-        stream: TextIO,
+        stream: TextIO | None,
         names: Iterable[str],
         log: logging.Handler,
         is_up: Callable[[str], bool],

@@ -106,7 +106,10 @@ def test_a_plugin_may_use_processes_of_its_own_in_a_rest_run(micro: Any) -> None
 def test_a_second_micro_stays_out_of_the_pid_folder(micro: Any, run_micro: Callable[..., Any]) -> None:
     second = run_micro("-G", "-pp", str(micro.pids))
     assert second.returncode == 4
-    assert f"(process {micro.process.pid}); stop it, or name another folder with -pp." in second.stderr
+    assert (
+        f"(process {micro.process.pid}); `micro stop` ends it, or name another folder with -pp."
+        in second.stderr
+    )
 
 
 def test_a_second_micro_stays_off_the_port(micro: Any, run_micro: Callable[..., Any]) -> None:

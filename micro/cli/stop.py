@@ -1,0 +1,66 @@
+"""micro stop: stops the running Micro and waits for its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from typing import Any
+
+import click
+
+from micro.cli.options import resolve, settings_options
+from micro.errors import MicroError
+from micro.server.launch import GRACE_BEYOND_CHILDREN
+from micro.server.running import find_running, lives
+
+_LOOK_SECONDS = 0.05
+# For what the processes need beyond their grace to be killed and buried.
+_MORE_SECONDS = 10
+
+
+class NotStopped(MicroError):
+    """The running Micro cannot be stopped, or takes too long."""
+
+    code = "not-stopped"
+
+
+@click.command()
+@settings_options("pid_folder_path")
+@click.pass_context
+def command(ctx: click.Context, /, **flags: Any) -> None:
+    """Stop the Micro with this PID folder: it finishes what runs, at most for its stop_timeout.
+
+    Exits 0 when it has ended, also where none was running.
+    """
+    settings = resolve(ctx, flags)
+    running = find_running(settings)
+    if not running:
+        click.echo(f"Micro is not running with the PID folder '{settings.pid_folder_path}'.", err=True)
+        return
+    patience = running.settings.stop_timeout + GRACE_BEYOND_CHILDREN + _MORE_SECONDS
+    _ask(running.pid)
+    if not _has_ended(running.pid, patience):
+        raise NotStopped(
+            f"Micro, process {running.pid}, has not stopped within {patience} seconds; its log tells what it"
+            " waits for, and a second `micro stop` lets it wait no longer."
+        )
+    click.echo(f"Micro, process {running.pid}, has stopped.")
+
+
+def _ask(pid: int) -> None:
+    try:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    except PermissionError as err:
+        raise NotStopped(f"Micro, process {pid}, belongs to another user; stop it as that user.") from err
+
+
+def _has_ended(pid: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while lives(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOK_SECONDS)
+    return True
