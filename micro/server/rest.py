@@ -17,6 +17,7 @@ from micro.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ConfigError, MicroErr
 from micro.readiness import NotReady
 from micro.ready import tell_ready
 from micro.server.child import Role, run_child
+from micro.server.tls import check_tls
 from micro.service import Micro
 from micro.settings import Settings
 from micro.web.probes import readiness_of
@@ -157,6 +158,7 @@ class Server(Arbiter):  # type: ignore[misc]
 def main(settings: Settings, role: Role) -> int:
     """Serve until told to stop; return the exit code."""
     server = RestServer(settings, role)
+    check_tls(server.cfg, settings.source("gunicorn_options"))
     pid = os.getpid()
     try:
         Server(server).run()
