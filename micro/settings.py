@@ -71,6 +71,14 @@ class Settings:
         parse=parsers.number(1),
         help="Number of REST worker processes.",
     )
+    gunicorn_threads: int = _setting(
+        16,
+        "gunicorn.threads",
+        "-gt",
+        "--gunicorn-threads",
+        parse=parsers.number(1),
+        help="Calls that each REST worker process runs at once.",
+    )
     max_body_size: int = _setting(
         10 * 1024 * 1024,
         "micro.max_body_size",

@@ -170,10 +170,10 @@ def test_host_and_port_fill_in_a_bind_that_nothing_else_gives(environ: dict[str,
 
 def test_other_settings_of_gunicorn_and_celery_are_passed_through(config_file: ConfigFile) -> None:
     file = config_file(
-        {"gunicorn": {"threads": 8, "cors": {}}, "celery": {"task_time_limit": 5, "workers": 2}}
+        {"gunicorn": {"timeout": 8, "cors": {}}, "celery": {"task_time_limit": 5, "workers": 2}}
     )
     settings = load_settings({"config_file": file}, {})
-    assert settings.gunicorn_options == {"threads": 8, "cors": {}}
+    assert settings.gunicorn_options == {"timeout": 8, "cors": {}}
     assert settings.celery_options == {"task_time_limit": 5}
 
 
@@ -224,7 +224,7 @@ def test_the_file_that_3x_wrote_is_accepted(config_file: ConfigFile) -> None:
 
 
 def test_a_child_restores_what_was_dumped(config_file: ConfigFile) -> None:
-    file = config_file({"gunicorn": {"threads": 8}, "celery": {"task_queues": "a,b", "task_time_limit": 1}})
+    file = config_file({"gunicorn": {"timeout": 8}, "celery": {"task_queues": "a,b", "task_time_limit": 1}})
     flags: dict[str, Any] = {"config_file": file, "plugin_path": f"/a{os.pathsep}/b", "gunicorn": True}
     settings = load_settings(flags, {"MICRO_LOAD_PLUGINS": "x,y"})
     restored = restore_settings(dump_settings(settings))

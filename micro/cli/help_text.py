@@ -28,6 +28,10 @@ Options:
   -gw, --gunicorn-workers WORKERS
                                   Number of REST worker processes. [env:
                                   MICRO_GUNICORN_WORKERS; default: 1]
+  -gt, --gunicorn-threads THREADS
+                                  Calls that each REST worker process runs at
+                                  once. [env: MICRO_GUNICORN_THREADS; default:
+                                  16]
   -B, --broker-url URL            URL of the message broker (amqp://,
                                   redis://); empty starts an embedded one.
                                   [env: MICRO_BROKER_URL]

@@ -25,6 +25,12 @@ class Connection(ASGIProtocol):  # type: ignore[misc]
         self.worker.connections.pop(self, None)
         super().connection_lost(exc)
 
+    async def _serve_http_request(self, request: Any, sockname: Any, peername: Any) -> bool:
+        # gunicorn makes a task of its own for what an application does after its answer, a twentieth of
+        # what a request costs; the bridge does nothing.
+        keeps: bool = await self._handle_http_request(request, sockname, peername)
+        return keeps
+
     def close_if_waiting(self) -> None:
         """Close it when no request, or not the whole head of one, has come since the last answer."""
         if self._request_ready is not None and not self._request_ready.is_set():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from io import RawIOBase
 from threading import Lock
@@ -26,25 +26,26 @@ class Call:
     ends it, or after ``abandon``.
     """
 
+    status = ""
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    length: int | None = None
+    head_is_sent = False
+    more = True
+    pause = 0.0
+    _writing: Future[None] | None = None
+    _blocks: Iterable[bytes] = ()
+    _iterator: Iterator[bytes] | None = None
+    _abandoned = False
+    _resting = False
+
     def __init__(self, app: WSGIApplication, environ: Environ, write_soon: WriteSoon) -> None:
         # The application may change its environment.
         self.method: str = environ["REQUEST_METHOD"]
         self.protocol: str = environ["SERVER_PROTOCOL"]
         self.body: IO[bytes] | RawIOBase = environ["wsgi.input"]
-        self.status = ""
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.length: int | None = None
-        self.head_is_sent = False
-        self.more = True
-        self.pause = 0.0
         self._app = app
         self._environ = environ
         self._write_soon = write_soon
-        self._writing: Future[None] | None = None
-        self._blocks: Iterable[bytes] = ()
-        self._iterator: Iterator[bytes] | None = None
-        self._abandoned = False
-        self._resting = False
         self._closed = Lock()
 
     @property
@@ -87,7 +88,8 @@ class Call:
             close = getattr(self._blocks, "close", None)
             if close:
                 close()
-        except Exception:
+        except BaseException:
+            # Not even SystemExit may reach the event loop.
             log.exception("The application failed when it was closed")
         self.body.close()
 

@@ -1,17 +1,19 @@
-"""Runs functions in threads for an event loop, which is woken once for all that have finished."""
+"""Runs functions in threads for an event loop, and wakes as few of them, and it as seldom, as will do."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from asyncio import AbstractEventLoop, Future
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 log = logging.getLogger(__name__)
+
+_Outcome = tuple[Future[Any], Any, BaseException | None]
 
 
 class Pool:
@@ -23,20 +25,25 @@ class Pool:
     def __init__(self, size: int) -> None:
         self.size = size
         self._threads: list[Thread] = []
-        self._jobs: SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = SimpleQueue()
-        self._finished: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
+        self._jobs: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        self._finished: deque[_Outcome] = deque()
         self._unfinished = 0
-        self._loop_is_woken = False
-        self._all_finished: asyncio.Future[None] | None = None
+        self._all_finished: Future[None] | None = None
+        # The locks that idle threads wait for. The last is woken first: its memory is still in the caches.
+        self._idle: list[Lock] = []
+        self._one_is_waking = False
+        self._loop_is_waking = False
+        self._closed = False
 
-    def run(self, function: Callable[[], Any]) -> asyncio.Future[Any]:
-        """Call the function in a thread; cancelling the future does not keep it from being called."""
+    def run(self, function: Callable[[], Any]) -> Future[Any]:
+        """Call the function in a thread; it is called even if the future is cancelled."""
         loop = asyncio.get_running_loop()
         future = loop.create_future()
         self._unfinished += 1
+        self._jobs.append((function, future))
         if self._unfinished > len(self._threads) < self.size:
             self._start_thread(loop)
-        self._jobs.put((function, future))
+        self._wake_one()
         return future
 
     async def close(self, deadline: float | None = None) -> bool:
@@ -49,40 +56,76 @@ class Pool:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(deadline):
                     await self._all_finished
-        for _ in self._threads:
-            self._jobs.put(None)
+        self._closed = True
+        while self._idle:
+            self._idle.pop().release()
         if self._unfinished:
             return False
         for thread in self._threads:
             thread.join()
         return True
 
-    def _start_thread(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _start_thread(self, loop: AbstractEventLoop) -> None:
         name = f"pool-{len(self._threads) + 1}"
         thread = Thread(target=self._work, args=(loop,), name=name, daemon=True)
-        self._threads.append(thread)
         thread.start()
+        self._threads.append(thread)
 
-    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
-        while job := self._jobs.get():
-            function, future = job
-            result, error = None, None
+    def _wake_one(self) -> None:
+        """Wake a thread, unless one that was woken has yet to come for a job: it will wake the next.
+
+        So threads that block have company at once, while short calls are not fought over by a crowd of
+        which only one thread can run at a time.
+        """
+        if self._idle and not self._one_is_waking:
+            with suppress(IndexError):
+                wake = self._idle.pop()
+                self._one_is_waking = True
+                wake.release()
+
+    def _work(self, loop: AbstractEventLoop) -> None:
+        wake = Lock()
+        wake.acquire()
+        while True:
             try:
-                result = function()
+                function, future = self._jobs.popleft()
+            except IndexError:
+                if self._wait(wake):
+                    continue
+                return
+            if self._jobs:
+                self._wake_one()
+            outcome: _Outcome
+            try:
+                outcome = future, function(), None
             except BaseException as err:
-                error = err
-            self._finished.append((future, result, error))
-            # Waking the loop costs a system call, in which this thread gives up the interpreter.
-            if not self._loop_is_woken:
-                self._loop_is_woken = True
-                # The loop is closed when this run has outlasted it.
-                with suppress(RuntimeError):
-                    loop.call_soon_threadsafe(self._deliver)
+                outcome = future, None, err
+            self._deliver_soon(loop, outcome)
             # A thread that waits must not keep what it has worked on.
-            del job, function, future, result, error
+            del function, future, outcome
+
+    def _wait(self, wake: Lock) -> bool:
+        """Sleep until there may be a job; tell whether there may be another."""
+        self._idle.append(wake)
+        # Whoever brought a job, or closed, before this thread was known to be idle, did not wake it.
+        if self._jobs:
+            self._wake_one()
+        if not self._closed:
+            wake.acquire()
+        self._one_is_waking = False
+        return not self._closed
+
+    def _deliver_soon(self, loop: AbstractEventLoop, outcome: _Outcome) -> None:
+        self._finished.append(outcome)
+        # Waking the loop costs a system call, in which this thread gives up the interpreter.
+        if not self._loop_is_waking:
+            self._loop_is_waking = True
+            # The loop is closed when a run has outlasted it.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._deliver)
 
     def _deliver(self) -> None:
-        self._loop_is_woken = False
+        self._loop_is_waking = False
         while self._finished:
             future, result, error = self._finished.popleft()
             self._unfinished -= 1

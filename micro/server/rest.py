@@ -16,10 +16,13 @@ from micro.api.rest import create_app
 from micro.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ConfigError, MicroError
 from micro.readiness import NotReady
 from micro.ready import tell_ready
+from micro.server.asgi import BridgeWorker
+from micro.server.body import Limits
+from micro.server.bridge import Bridge
 from micro.server.child import Role, run_child
 from micro.server.tls import check_tls
 from micro.service import Micro
-from micro.settings import Settings
+from micro.settings import DEFAULT, Settings
 from micro.web.probes import readiness_of
 
 if TYPE_CHECKING:
@@ -100,29 +103,43 @@ class RestServer(BaseApplication):  # type: ignore[misc]
         return {
             "bind": self.role.listen or self.settings.bind,
             "workers": self.settings.gunicorn_workers,
-            "worker_class": "gthread",
-            "threads": 4,
+            "threads": self._threads(),
+            # The bridge sees to what a client leaves behind.
+            "asgi_disconnect_grace_period": 0,
             "graceful_timeout": self.settings.stop_timeout,
             "loglevel": self.settings.log_level.lower(),
             "logger_class": GunicornLogger,
             "control_socket_disable": True,
             "proc_name": "micro",
             **{key: value for key, value in passed.items() if key not in _NOT_GUNICORN},
+            "worker_class": self._worker_class(),
             "post_worker_init": self._worker_started,
             "worker_exit": self._worker_ended,
         }
 
-    def load(self) -> Flask:
+    def _worker_class(self) -> Any:
+        given = self.settings.gunicorn_options.get("worker_class", "asgi")
+        return BridgeWorker if given == "asgi" else given
+
+    def _threads(self) -> int:
+        is_sync = self.settings.gunicorn_options.get("worker_class") == "sync"
+        # With more than one gunicorn takes gthread for sync; who asks for them may have that.
+        is_asked = self.settings.source("gunicorn_threads") != DEFAULT
+        return 1 if is_sync and not is_asked else self.settings.gunicorn_threads
+
+    def load(self) -> Flask | Bridge:
         try:
             self.micro = Micro(self.settings, generation=self.role.generation)
             app = create_app(micro=self.micro)
             readiness_of(app).add("serving", self._check_serving)
-            return app
         except MicroError as err:
             if self.cfg.preload_app:
                 raise
             # In a worker gunicorn knows this error: it tells the message and starts no other worker.
             raise AppImportError(f"Error: {err.message}") from err
+        if self.cfg.worker_class is not BridgeWorker:
+            return app
+        return Bridge(app, self.cfg.threads, Limits(body_size=self.settings.max_body_size))
 
     def _check_serving(self) -> str:
         if self.worker is not None and not self.worker.alive:

@@ -21,6 +21,7 @@ FLAGS = [
     ("-p", "--plugin-path", "plugin_path", "/plugins", "/plugins"),
     ("-b", "--bind", "bind", "127.0.0.1:9", "127.0.0.1:9"),
     ("-gw", "--gunicorn-workers", "gunicorn_workers", "3", 3),
+    ("-gt", "--gunicorn-threads", "gunicorn_threads", "8", 8),
     ("-B", "--broker-url", "broker_url", "redis://here", "redis://here"),
     ("-q", "--task-queues", "task_queues", "a, b", "a,b"),
     ("-H", "--hostname", "hostname", "there", "there"),

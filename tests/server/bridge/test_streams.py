@@ -114,3 +114,25 @@ def test_a_call_whose_body_breaks_off_is_not_made(server: Any, body: bytes) -> N
         client.send(b"POST /wait?gate=none HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n" + body)
     assert server.get("/").status == 200
     assert "started" not in server.events()
+
+
+def test_a_call_whose_client_left_before_its_turn_is_not_made(server: Any) -> None:
+    with server.connect() as first, server.connect() as second:
+        first.get("/wait?gate=turn")
+        server.wait_for("started")
+        second.get("/wait?gate=turn")
+        second.end_sending()
+        # The server closes its side when it has seen that; what the loop answers by itself is answered after.
+        assert second.is_closed()
+        _refuse_websocket(server)
+        server.open("turn")
+        assert first.read().body == b"done"
+    assert server.get("/").status == 200
+    assert server.events().count("started") == 1
+
+
+def _refuse_websocket(server: Any) -> None:
+    with server.connect() as client:
+        headers = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13")
+        client.get("/", *headers, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
+        assert client.read_head().status == 403
