@@ -11,7 +11,9 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import Any
 
 from sqlalchemy import bindparam
@@ -46,18 +48,21 @@ _ENDED = {
 }
 
 
+MakeRow = Callable[[], rows.Values]
+
+
 class Ledger:
     """The ended runs of this process that are not on record yet; ``ticker`` has them written."""
 
     def __init__(self, database: Database, ticker: Ticker) -> None:
         self._database, self._ticker = database, ticker
-        self._waiting: deque[rows.Values] = deque(maxlen=_MOST_WAITING)
+        self._waiting: deque[MakeRow] = deque(maxlen=_MOST_WAITING)
         self._again_at = 0.0
         self._writing = threading.Lock()
 
-    def add(self, row: rows.Values) -> None:
-        """Take the row of an ended run; ``began`` and ``ended`` are by this process's monotonic clock."""
-        self._waiting.append(row)
+    def add(self, make_row: MakeRow) -> None:
+        """Take what makes the row of an ended run; its times are by this process's monotonic clock."""
+        self._waiting.append(make_row)
         self._ticker.add(self._flush)
 
     def close(self) -> None:
@@ -85,12 +90,13 @@ class Ledger:
             if self._waiting:
                 self._ticker.add(self._flush)
 
-    def _write(self, batch: Sequence[rows.Values]) -> None:
+    def _write(self, batch: Sequence[MakeRow]) -> None:
         if not batch:
             return
+        ended = [make_row() for make_row in batch]
         with self._database.transaction() as connection:
             moment = time.monotonic()
-            ago = [{**row, "began": moment - row["began"], "ended": moment - row["ended"]} for row in batch]
+            ago = [{**row, "began": moment - row["began"], "ended": moment - row["ended"]} for row in ended]
             connection.execute(_ENDED[connection.dialect.name], ago)
 
 
@@ -98,16 +104,22 @@ class LateRecord:
     """Stands for the job table in the first attempt at a Celery client's run.
 
     The first renewal, as the run goes on for a while, puts it on record; the end of a shorter run comes
-    from the ledger. Where another run has the same task id, this one stays unrecorded.
+    from the ledger. Where another run has the same task id, this one stays unrecorded. The row is made
+    when it is written, as the client waits for all that is done before.
     """
 
     def __init__(self, store: JobStore, ledger: Ledger, new: NewJob, owner: str) -> None:
-        self._store, self._ledger = store, ledger
-        self._row = rows.new_row(new, owner)
+        self._store, self._ledger, self._new = store, ledger, new
+        # As they were sent: a plugin may change what it is given.
+        self._params = json.dumps(dict(new.params))
         self._began = time.monotonic()
         self._recorded: bool | None = None
-        moment = time.time()
-        self.job = rows.brief_job({**self._row, "created": moment, "run_after": moment, "started": moment})
+        self.job = rows.begun_job(new, owner)
+
+    @cached_property
+    def _row(self) -> rows.Values:
+        new = replace(self._new, params=json.loads(self._params))
+        return rows.new_row(new, self.job.worker) | {"id": self.job.id}
 
     def renew(
         self, hold: Hold, lease: float, progress: Progress | None = None, lines: Sequence[LogLine] = ()
@@ -122,7 +134,7 @@ class LateRecord:
         if self._recorded:
             return self._store.finish(hold, state, result, error)
         if self._recorded is None:
-            self._ledger.add(self._ended(state, result, error))
+            self._ledger.add(partial(self._ended, time.monotonic(), state, result, error))
         return True
 
     def release(self, hold: Hold, delay: float, reason: str) -> bool:
@@ -138,7 +150,9 @@ class LateRecord:
                 self._recorded = bool(recorded or connection.execute(statements.STATE, mine).first())
         return self._recorded
 
-    def _ended(self, state: State, result: str | None, error: Mapping[str, Any] | None) -> rows.Values:
+    def _ended(
+        self, moment: float, state: State, result: str | None, error: Mapping[str, Any] | None
+    ) -> rows.Values:
         row = self._row
         return {
             **row,
@@ -150,5 +164,5 @@ class LateRecord:
             "last_event": 2,
             "state_event": 2,
             "began": self._began,
-            "ended": time.monotonic(),
+            "ended": moment,
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from time import time
 from typing import Any, TypeAlias
 
 from sqlalchemy import Row
@@ -62,6 +63,40 @@ def fingerprint(new: NewJob) -> str | None:
         return None
     call = json.dumps([new.idempotency_key, new.plugin, dict(new.params)], sort_keys=True)
     return hashlib.sha256(call.encode()).hexdigest()
+
+
+def begun_job(new: NewJob, owner: str) -> Job:
+    """Return what ``owner`` has to know of a job of which it begins the first attempt at once."""
+    moment = instant(time())
+    return Job(
+        id=new_id(),
+        plugin=new.plugin,
+        queue=new.queue,
+        state=State.RUNNING,
+        params=None,
+        has_secrets=new.shown is not None,
+        progress=None,
+        result=None,
+        error=None,
+        created=moment,
+        run_after=moment,
+        started=moment,
+        finished=None,
+        worker=owner,
+        attempt=1,
+        attempts=max(1, new.attempts),
+        lost=0,
+        cancel_requested=False,
+        timeout=new.timeout,
+        idempotency_key=new.idempotency_key,
+        parent=new.parent,
+        transport=new.transport,
+        request_id=new.request_id,
+        traceparent=new.traceparent,
+        generation=new.generation,
+        last_event=1,
+        log_lines=0,
+    )
 
 
 def shown_job(row: Mapping[Any, Any]) -> Job:

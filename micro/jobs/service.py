@@ -17,8 +17,9 @@ from micro.settings import Settings
 if TYPE_CHECKING:
     from micro.jobs.store import JobStore
 
-_FIRST_LOOK = 0.001
-_LAST_LOOK = 0.25
+# Seconds. Close together at first, as most runs take milliseconds.
+_FIRST_LOOK, _LAST_LOOK = 0.0003, 0.25
+_LONGER = 1.06
 
 Wake = Callable[[str, str], object]
 
@@ -77,7 +78,7 @@ class Jobs:
         pause = _FIRST_LOOK
         while not self.store.state(job).finished and (left := deadline - time.monotonic()) > 0:
             time.sleep(min(pause, left))
-            pause = min(pause * 1.2, _LAST_LOOK)
+            pause = min(pause * _LONGER, _LAST_LOOK)
         return self.store.get(job)
 
     def result(self, job: str) -> Job:

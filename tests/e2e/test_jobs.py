@@ -9,11 +9,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from micro.jobs.models import NewJob
+from micro.jobs.store import JobStore
 
 ASYNC = {"Prefer": "respond-async"}
 QUICK = {"MICRO_JOB_LEASE": "1", "MICRO_CANCEL_GRACE": "1"}
@@ -316,6 +320,17 @@ def test_what_ended_last_is_on_record_when_micro_has_stopped(start: Callable[...
     assert json.loads(task.get(timeout=10)) == {"sum": 3}
     assert call.micro.stop() == 0
     assert task.id.encode() in (call.micro.folder / "state" / "jobs.sqlite").read_bytes()
+
+
+def test_jobs_are_kept_no_longer_than_wanted(
+    start: Callable[..., Caller], folder: Folder, wait_for: Wait
+) -> None:
+    url = f"sqlite:///{folder.path}/jobs.sqlite"
+    with closing(JobStore(url)) as store:
+        job, _ = store.submit(NewJob("Add", {"a": 1, "b": 2}))
+        store.cancel(job.id)
+    call = start("-GC", MICRO_JOBS_URL=url, MICRO_JOBS_KEEP="1")
+    wait_for(lambda: call("GET", f"/jobs/{job.id}").status == 404)
 
 
 # Queues

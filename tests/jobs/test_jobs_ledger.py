@@ -53,6 +53,15 @@ def test_an_ended_run_is_on_record_soon(
     assert event.data["state"] == "succeeded"
 
 
+def test_parameters_are_on_record_as_they_were_sent(store: JobStore, ledger: Ledger) -> None:
+    items = [1]
+    late = LateRecord(store, ledger, NewJob("Adder", {"items": items}), "worker-1")
+    items.append(2)
+    late.finish(late.job.hold, State.SUCCEEDED, "{}")
+    ledger.close()
+    assert store.get(late.job.id).params == {"items": [1]}
+
+
 def test_many_are_written_together(store: JobStore, ledger: Ledger, record: Begin) -> None:
     for number in range(700):
         late = record(str(number))
