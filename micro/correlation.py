@@ -48,8 +48,13 @@ def accept(
         request_id = own_id or ""
     if isinstance(traceparent, str) and _is_traceparent(traceparent):
         return Call(request_id or token_hex(16), traceparent, _state(tracestate))
-    fresh = token_hex(24)
-    return Call(request_id or fresh[:32], f"00-{fresh[:32]}-{fresh[32:]}-00")
+    trace = token_hex(16)
+    return Call(request_id or trace, f"00-{trace}-{trace[:16]}-00")
+
+
+def is_made(traceparent: str) -> bool:
+    """Tell whether it was made here, for want of one: it is of no span, and nobody chose not to record."""
+    return traceparent[3:19] == traceparent[36:52]
 
 
 def accept_message(get: Callable[[str], Any], own_id: str) -> Call:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from micro.correlation import CALL, Call
@@ -35,6 +36,13 @@ class Observer(Protocol):
         """Learn how it ended."""
 
 
+class Tracer(Protocol):
+    """Stands around what becomes a job."""
+
+    def submission(self, plugin: Plugin, context: RunContext) -> AbstractContextManager[RunContext]:
+        """Return what to submit the job in; it gives the context that the job is to have."""
+
+
 class Micro:
     """Performs plugins(), info(), help() and run(); holds nothing but settings and plugins.
 
@@ -46,6 +54,7 @@ class Micro:
         self.generation = generation
         self.loaded = load_plugins(settings) if plugins is None else plugins
         self.observer: Observer | None = None
+        self.tracer: Tracer | None = None
         self._lifecycle = Lifecycle(self.loaded)
 
     def plugins(self) -> list[dict[str, Any]]:

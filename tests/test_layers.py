@@ -45,6 +45,7 @@ HOMES = {
     "celery": ("micro.api", "micro.client", "micro.jobs", "micro.server.worker"),
     "click": ("micro.cli",),
     "prometheus_client": ("micro.api", "micro.web"),
+    "opentelemetry": ("micro.api.otel",),
     "rich": ("micro.cli",),
     "sqlalchemy": ("micro.jobs",),
 }
@@ -108,7 +109,7 @@ def _command(flag: str) -> str:
     return f"import sys, micro.cli\nsys.argv = ['micro', '{flag}']\nmicro.cli.main()"
 
 
-_HEAVY = "flask celery kombu gunicorn pydantic sqlalchemy rich click pluggy prometheus_client"
+_HEAVY = "flask celery kombu gunicorn pydantic sqlalchemy rich click pluggy prometheus_client opentelemetry"
 _PROBED = """
 from micro.api.rest import create_app
 from micro.settings import Settings
@@ -137,8 +138,8 @@ assert client.get("/readyz").status_code == 200
             "flask celery kombu gunicorn pydantic sqlalchemy rich pluggy click prometheus_client",
         ),
         ("import micro.server.launch", "flask celery kombu gunicorn pydantic sqlalchemy prometheus_client"),
-        ("import micro.server.rest", "celery kombu"),
-        (_PROBED, "celery kombu"),
+        ("import micro.server.rest", "celery kombu opentelemetry"),
+        (_PROBED, "celery kombu opentelemetry"),
         ("import micro.server.worker", "flask gunicorn"),
     ],
     ids=["import", "authors", "help", "version", "supervisor", "rest", "probed", "worker"],

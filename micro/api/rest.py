@@ -26,6 +26,7 @@ from micro.settings import Settings
 
 # Built-in features are plugins of the same hooks; they stand above this module, so they are only named here.
 FEATURES = (
+    "micro.web.tracing",
     "micro.web.probes",
     "micro.web.metrics",
     "micro.web.status",

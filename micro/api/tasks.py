@@ -11,6 +11,7 @@ from celery import Celery
 
 from micro.api.job_tasks import add_job_tasks
 from micro.api.meter import meter_runs
+from micro.api.tracing import trace_runs
 from micro.contract.encoding import NOT_A_NUMBER, to_json
 from micro.contract.trouble import NotJson
 from micro.correlation import accept_task, working_for
@@ -33,6 +34,7 @@ def create_celery(settings: Settings | None = None, *, micro: Micro | None = Non
     micro = micro or Micro(settings or load_settings())
     app = make_celery(micro.settings)
     meter_runs(micro)
+    trace_runs(micro)
     _add_tasks(app, micro)
     add_job_tasks(app, Jobs(micro))
     micro.loaded.call_guarded("micro_celery", app=app)

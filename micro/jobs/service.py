@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,11 @@ class Jobs:
         plugin = self.micro.loaded.find(name)
         plugin.contract.check(params)
         self.require_worker()
-        new = new_job(plugin, params, context, self.queue_of(plugin), key, parent)
+        tracer = self.micro.tracer
+        with tracer.submission(plugin, context) if tracer else nullcontext(context) as own:
+            return self._record(new_job(plugin, params, own, self.queue_of(plugin), key, parent))
+
+    def _record(self, new: NewJob) -> Job:
         job, created = self.store.submit(new)
         if created:
             self._wake(job.id, job.queue)
