@@ -21,6 +21,7 @@ _SWITCH = {
     "off": False,
 }
 _LOG_FORMATS = ("text", "json")
+_RELOADS = ("off", "watch", "manual")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _LEVEL_ALIASES = {"WARN": "WARNING", "FATAL": "CRITICAL"}
 _JSON_NAMES = {
@@ -84,6 +85,14 @@ def log_format(raw: Any) -> str:
     value = text(raw).strip().lower()
     if value not in _LOG_FORMATS:
         raise ValueError(f"expected one of {', '.join(_LOG_FORMATS)}, found {found(raw)}")
+    return value
+
+
+def reload(raw: Any) -> str:
+    """Read how changed plugins come into service: off, watch or manual; a switch is off or watch."""
+    value = {True: "watch", False: "off"}.get(raw) if isinstance(raw, bool) else text(raw).strip().lower()
+    if value not in _RELOADS:
+        raise ValueError(f"expected one of {', '.join(_RELOADS)}, found {found(raw)}")
     return value
 
 

@@ -50,6 +50,12 @@ def generations(settings: Settings) -> dict[str, int]:
     return {name: facts["generation"] for name, facts in told.items() if facts}
 
 
+def newest(settings: Settings) -> dict[str, Any]:
+    """Return what a process of the newest generation told, nothing as long as none has."""
+    told = (read_ready(settings, name) for name in process_names(settings))
+    return max(filter(None, told), key=lambda facts: int(facts["generation"]), default={})
+
+
 def forget(settings: Settings, name: str) -> None:
     """Remove the files of the process of this name."""
     _ready_file(settings, name).unlink(missing_ok=True)

@@ -55,6 +55,15 @@ class Settings:
         parse=parsers.names,
         help="Names of plugins to leave out, separated by commas.",
     )
+    reload: str = _setting(
+        "watch",
+        "micro.reload",
+        "-r",
+        "--reload",
+        parse=parsers.reload,
+        help="How changed plugins come into service: watch, as soon as they change; manual, on"
+        " `micro reload`; off, when Micro starts.",
+    )
     bind: str = _setting(
         "127.0.0.1:8000",
         "gunicorn.bind",

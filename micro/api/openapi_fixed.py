@@ -53,6 +53,13 @@ def _get(summary: str, schema: str, *statuses: int) -> dict[str, Any]:
     return {"get": operation}
 
 
+def _with_generation(path: dict[str, Any]) -> dict[str, Any]:
+    told = "How many sets of plugins the service has loaded, this one included; a reload counts it up."
+    header = {"description": told, "schema": {"type": "integer", "minimum": 1}}
+    path["get"]["responses"]["200"]["headers"] = {"Micro-Generation": header}
+    return path
+
+
 _NAME: Final = {
     "name": "name",
     "in": "path",
@@ -134,7 +141,7 @@ SECURITY_SCHEMES: Final = {
 }
 SECURITY: Final[list[dict[str, list[str]]]] = [{"bearer": []}, {"header": []}]
 PATHS: Final = {
-    "/plugins": _get("List the plugins", "Plugins"),
+    "/plugins": _with_generation(_get("List the plugins", "Plugins")),
     "/info/{name}": {"parameters": [_NAME], **_get("Describe one plugin", "Info", 404)},
     "/help/{name}": {"parameters": [_NAME], **_get("Show how one plugin is called", "Help", 404)},
 }

@@ -52,6 +52,10 @@ SCHEMAS: Final = {
             "request_id": _STRING_OR_NULL,
             "traceparent": _STRING_OR_NULL,
             "parent": _STRING_OR_NULL,
+            "generation": {
+                "type": ["integer", "null"],
+                "description": "The generation of the plugins that the last attempt ran with.",
+            },
             "links": {"type": "object", "additionalProperties": _STRING},
         },
         "required": ["id", "plugin", "state", "created", "attempt", "links"],

@@ -69,7 +69,9 @@ def create_blueprint(micro: Micro) -> Blueprint:
 
     @blueprint.get("/plugins")
     def plugins() -> Response:
-        return _json([each for each in micro.plugins() if may_call(each["name"])])
+        response = _json([each for each in micro.plugins() if may_call(each["name"])])
+        response.headers["Micro-Generation"] = str(micro.generation)
+        return response
 
     @blueprint.get("/info/<path:name>")
     def info(name: str) -> Response:

@@ -5,35 +5,17 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from micro.api.access import IN_PROCESS
+from micro.api.direct import ERROR_FIELDS, Answer, call_directly
 from micro.api.endpoints import Requests
 from micro.api.jsondiff import difference
 from micro.api.rest import create_app
 from micro.api.tasks import create_celery
 from micro.errors import MicroError, error_fields
-from micro.plugin.context import RunContext
 from micro.service import Micro
-
-_ERROR_FIELDS = ("error", "code", "errors")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a caller gets: the result, or the error's fields; and the HTTP status, which Celery lacks."""
-
-    body: Any
-    status: int | None = None
-    cause: BaseException | None = None
-
-    @property
-    def failed(self) -> bool:
-        if self.status is None:
-            return isinstance(self.body, dict) and {"error", "code"} <= self.body.keys() <= {*_ERROR_FIELDS}
-        return self.status != 200
 
 
 class Transports:
@@ -68,18 +50,14 @@ class Transports:
         return not _compared(direct, self._direct(name, params, uuid.uuid4().hex))
 
     def _direct(self, name: str, params: Mapping[str, Any], request_id: str) -> Answer:
-        try:
-            text = self._micro.run(name, params, RunContext("python", request_id))
-        except MicroError as err:
-            return Answer(error_fields(err), err.status, err.__cause__)
-        return Answer(json.loads(text), 200)
+        return call_directly(self._micro, name, params, request_id)
 
     def _rest(self, name: str, params: Mapping[str, Any], request_id: str) -> Answer:
         path = f"/run/{quote(name, safe='')}"
         response = self._client.post(path, json=params, headers={"X-Request-ID": request_id})
         body = response.get_json(force=True, silent=True)
         if response.status_code != 200 and isinstance(body, dict):
-            body = {key: body[key] for key in _ERROR_FIELDS if key in body}
+            body = {key: body[key] for key in ERROR_FIELDS if key in body}
         return Answer(body, response.status_code)
 
     def _celery(self, name: str, params: Mapping[str, Any], request_id: str) -> Answer:

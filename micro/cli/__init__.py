@@ -15,6 +15,7 @@ COMMANDS = {
     "logs": "Show the log of the running Micro, and follow it.",
     "new": "Write a new plugin, with a test and a README.",
     "plugins": "List the plugins that are loaded, and those that were left out.",
+    "reload": "Bring changed plugins into service.",
     "run": "Run a plugin here and print its JSON.",
     "status": "Show what the running Micro does.",
     "stop": "Stop the running Micro.",

@@ -14,7 +14,8 @@ from typing import Any
 
 import click
 
-from micro.api.check import Finding, check_failures, check_plugins
+from micro.api.check import check_failures, check_plugins
+from micro.api.fitness import Finding
 from micro.cli.loading import load_quietly, silenced
 from micro.cli.options import resolve, settings_options
 from micro.cli.tables import print_table

@@ -22,6 +22,10 @@ Options:
   -p, --plugin-path PATH          Folder that holds the plugin folders;
                                   several are joined by ':'. [env:
                                   MICRO_PLUGIN_PATH]
+  -r, --reload RELOAD             How changed plugins come into service:
+                                  watch, as soon as they change; manual, on
+                                  `micro reload`; off, when Micro starts.
+                                  [env: MICRO_RELOAD; default: watch]
   -b, --bind BIND                 Address of the REST server: HOST:PORT or
                                   unix:PATH. [env: MICRO_BIND; default:
                                   127.0.0.1:8000]
@@ -65,6 +69,7 @@ Commands:
   logs        Show the log of the running Micro, and follow it.
   new         Write a new plugin, with a test and a README.
   plugins     List the plugins that are loaded, and those that were left out.
+  reload      Bring changed plugins into service.
   run         Run a plugin here and print its JSON.
   status      Show what the running Micro does.
   stop        Stop the running Micro.

@@ -73,7 +73,7 @@ class NewJob:
     transport: str | None = None
     request_id: str | None = None
     traceparent: str | None = None
-    generation: str | None = None
+    generation: int | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Job:
     transport: str | None
     request_id: str | None
     traceparent: str | None
-    generation: str | None
+    generation: int | None
     last_event: int
     log_lines: int
 

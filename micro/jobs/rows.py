@@ -47,7 +47,7 @@ def new_row(new: NewJob, owner: str | None) -> Values:
         "transport": plain(new.transport),
         "request_id": plain(new.request_id),
         "traceparent": plain(new.traceparent),
-        "generation": plain(new.generation),
+        "generation": None if new.generation is None else str(new.generation),
         "shown": None if new.shown is None else json.dumps(dict(new.shown)),
         "params": json.dumps(dict(new.params)),
     }
@@ -140,7 +140,7 @@ def _job(row: Mapping[Any, Any], params: str | None) -> Job:
         transport=row["transport"],
         request_id=row["request_id"],
         traceparent=row["traceparent"],
-        generation=row["generation"],
+        generation=None if row["generation"] is None else int(row["generation"]),
         last_event=row["last_event"],
         log_lines=row["log_lines"],
     )

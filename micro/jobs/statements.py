@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Integer, and_, bindparam, case, func, not_, or_, select, update
+from sqlalchemy import Boolean, Integer, Text, and_, bindparam, case, func, not_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from micro.jobs.database import now
@@ -71,6 +71,7 @@ CLAIM = (
     .values(
         state=State.RUNNING,
         worker=bindparam("owner"),
+        generation=func.coalesce(bindparam("generation", type_=Text), _c.generation),
         attempt=_c.attempt + 1,
         lost=_c.lost + case((_c.state == State.RUNNING, 1), else_=0),
         started=now(),

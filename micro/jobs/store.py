@@ -162,16 +162,18 @@ class JobStore:
 
     # What a worker does
 
-    def claim(self, job: str, owner: str, lease: float) -> Job | None:
+    def claim(self, job: str, owner: str, lease: float, generation: int | None = None) -> Job | None:
         """Take the job for ``owner`` for ``lease`` seconds, with its real parameters.
 
+        ``generation`` is that of the plugins it will run with.
         None when there is nothing to do: another copy of the message was faster, the job is
         finished, deleted, not yet due, cancelled or has had all its attempts.
         """
         if not is_id(job):
             return None
         with self.database.connect() as connection:
-            given = {"job": job, "owner": owner, "lease": lease}
+            told = None if generation is None else str(generation)
+            given = {"job": job, "owner": owner, "lease": lease, "generation": told}
             claimed = connection.execute(statements.CLAIM, given).all()
         return rows.true_job(claimed[0]._mapping) if claimed else None
 

@@ -86,6 +86,7 @@ class JobWorker:
         queue = plugin.description.queue or self._micro.settings.task_queues[0]
         context = context or RunContext("celery", task_id)
         new = new_job(plugin, params, context, queue, key=f"celery:{task_id}")
+        new = replace(new, generation=self._micro.generation)
         if not redelivered:
             late = LateRecord(self._store, self._ledger, new, self._owner)
             return self._attempt(late.job, params, late) or self._go_on(late.job.id, params)
@@ -119,7 +120,10 @@ class JobWorker:
 
     def _claim(self, job_id: str, patience: float = PATIENCE) -> Job | None:
         what = f"claim of job {job_id}"
-        return persist(lambda: self._store.claim(job_id, self._owner, self._lease), what, patience)
+        generation = self._micro.generation
+        return persist(
+            lambda: self._store.claim(job_id, self._owner, self._lease, generation), what, patience
+        )
 
     def _attempt(self, job: Job, params: Mapping[str, Any], record: Record) -> str | None:
         """Run the claimed job and record what came of it; return its JSON or raise its error.

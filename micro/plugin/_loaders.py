@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from micro.plugin._namespace import Namespace
 
 
+# Some file systems count in steps of two seconds.
+_RACY_SECONDS = 2
+
+
 class SourceLoader(SourceFileLoader):
     namespace: Namespace
 
@@ -26,10 +30,20 @@ class SourceLoader(SourceFileLoader):
         return self.namespace.new_module(spec.name)
 
     def get_data(self, path: str) -> bytes:
-        # Bytecode is matched by size and whole seconds: after an edit it may be stale unnoticed.
-        if not self.namespace.use_bytecode and path == cache_from_source(self.path):
+        if path == cache_from_source(self.path) and not self._trusts(path):
             raise FileNotFoundError(path)
         return super().get_data(path)
+
+    def _trusts(self, bytecode: str) -> bool:
+        """Tell whether bytecode is surely that of the source.
+
+        It is matched by size and whole seconds, so that after an edit it may be stale unnoticed: what was
+        written within seconds of the source is not used, but written again.
+        """
+        if not self.namespace.use_bytecode:
+            return False
+        written, edited = os.stat(bytecode).st_mtime, os.stat(self.path).st_mtime  # noqa: PTH116
+        return abs(written - edited) > _RACY_SECONDS
 
 
 class FolderLoader(SourceFileLoader):

@@ -6,16 +6,27 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 
 from micro.settings import Settings
 
 
+def can_watch() -> bool:
+    """Tell whether the library is there that tells of changed files; some systems have to build it."""
+    return find_spec("watchfiles") is not None
+
+
 def cautions(settings: Settings) -> Iterator[str]:
     """Yield a sentence for each thing that the user should know before others find out."""
     if os.geteuid() == 0:
         yield "WARNING: Micro runs as root, and so do the plugins; start it as another user"
+    if settings.reload == "watch" and not can_watch():
+        yield (
+            "WARNING: changed plugins are not noticed, as watchfiles is not installed; install it with"
+            " 'pip install watchfiles', or call `micro reload` after each change"
+        )
     if settings.gunicorn and not _is_local(settings.bind):
         yield from _of_open_address(settings)
     file = settings.api_keys_file

@@ -52,6 +52,7 @@ class Crew:
         not come up ends the renewal: it and those after it are not replaced.
         """
         self._successors, self._done = list(successors), done
+        self._renew(done)
 
     def step(self) -> None:
         """Do what is due; raises ChildFailed when a process that served from the start never came up."""

@@ -5,27 +5,31 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TextIO
 
 from micro.errors import MicroError
 from micro.ready import REST, process_names, read_ready
+from micro.server import requests
 from micro.server.addresses import listening
 from micro.server.broker import embedded_broker
-from micro.server.cautions import cautions
+from micro.server.cautions import can_watch, cautions
 from micro.server.child import Role, forget, reason_in, settings_file, write_settings
 from micro.server.folders import claimed, prepare_folders
 from micro.server.logfile import LogFile
 from micro.server.logs import json_line
 from micro.server.metrics import metrics_variable, prepare_metrics, remove_metrics
 from micro.server.process import Process
+from micro.server.reload import TRIAL, Reload
 from micro.server.reporting import Report
 from micro.server.supervisor import NAME, ChildFailed, Limits, Supervisor
 from micro.server.terminal import Terminal
 from micro.settings import Settings, check_plugin_path
 
+WATCHER = "watcher"
 GRACE_BEYOND_CHILDREN = 5
 """Seconds that children get beyond their own limit before they are killed."""
 
@@ -64,22 +68,29 @@ def serve(
         stack.callback(remove_metrics, settings)
         settings, broker = _with_broker(settings, stack)
         serving = _serving_processes(settings, stack)
-        processes = [*broker, *serving(1)]
-        names = [each.name for each in processes]
+        processes = [*broker, *serving(1), *_watcher(settings)]
+        names = [*(each.name for each in processes), TRIAL]
         # A Micro that was killed may have left its own.
-        forget(settings, names)
-        stack.callback(forget, settings, names)
+        _forget(settings, names)
+        stack.callback(_forget, settings, names)
         write_settings(settings)
         output, log = _output(settings, names, stream)
         for each in filter(None, (moved, unmeasured, *cautions(settings))):
             output.line(NAME, each)
         report = Report(settings, lambda text: output.line(NAME, text))
         stack.callback(report.remove)
+        reload = Reload(settings, serving, partial(_trial, settings), partial(report.fail, "reload"))
+
+        def begin() -> None:
+            announce(settings, _serving(settings))
+            reload.begin(supervisor)
+
         supervisor = Supervisor(
             processes,
             output,
-            on_ready=lambda: announce(settings, _serving(settings, names)),
+            on_ready=begin,
             limits=Limits(grace=settings.stop_timeout + GRACE_BEYOND_CHILDREN),
+            on_hangup=lambda: reload.hang_up(supervisor.tell),
             on_change=report.update,
             on_reopen=log.reopen,
         )
@@ -119,6 +130,22 @@ def _serving_processes(settings: Settings, stack: ExitStack) -> Callable[[int], 
     return lambda generation: [make(name, generation) for name in process_names(settings)]
 
 
+def _watcher(settings: Settings) -> Iterator[Process]:
+    if settings.reload == "watch" and can_watch():
+        yield _child(settings, Role(WATCHER), "micro.server.watcher", -1)
+
+
+def _trial(settings: Settings, generation: int) -> Process:
+    """Make the process that tries the plugins; it ends by itself, and before all others."""
+    # What it runs is not counted.
+    return _child(replace(settings, metrics=False), Role(TRIAL, generation), "micro.server.trial", -1)
+
+
+def _forget(settings: Settings, names: list[str]) -> None:
+    forget(settings, names)
+    requests.forget(settings)
+
+
 def _child(
     settings: Settings, role: Role, module: str, stop_order: int, pass_fds: tuple[int, ...] = ()
 ) -> Process:
@@ -145,8 +172,8 @@ def _output(settings: Settings, names: list[str], stream: TextIO | None) -> tupl
     return output, log
 
 
-def _serving(settings: Settings, names: list[str]) -> Serving:
-    told = {name: facts for name in names if (facts := read_ready(settings, name))}
+def _serving(settings: Settings) -> Serving:
+    told = {name: facts for name in process_names(settings) if (facts := read_ready(settings, name))}
     counts = next(iter(told.values()))
     addresses = told.get(REST, {}).get("addresses", ())
     broker_url = settings.broker_url if settings.celery else ""

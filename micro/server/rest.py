@@ -20,6 +20,7 @@ from micro.server.asgi import BridgeWorker
 from micro.server.body import Limits
 from micro.server.bridge import Bridge
 from micro.server.child import Role, run_child
+from micro.server.facts import load
 from micro.server.tls import check_tls
 from micro.service import Micro
 from micro.settings import DEFAULT, Settings
@@ -58,6 +59,7 @@ class RestServer(BaseApplication):  # type: ignore[misc]
         self.settings = settings
         self.role = role
         self.micro: Micro | None = None
+        self.facts: dict[str, Any] = {}
         self.worker: Any = None
         super().__init__()
 
@@ -129,7 +131,7 @@ class RestServer(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Flask | Bridge:
         try:
-            self.micro = Micro(self.settings, generation=self.role.generation)
+            self.micro, self.facts = load(self.settings, self.role)
             app = create_app(micro=self.micro)
             readiness_of(app).add("serving", self._check_serving)
         except MicroError as err:
@@ -150,9 +152,7 @@ class RestServer(BaseApplication):  # type: ignore[misc]
         assert self.micro is not None
         self.worker = worker
         self.micro.start()
-        addresses = [str(each) for each in worker.sockets]
-        loaded = self.micro.loaded
-        facts = {"addresses": addresses, "plugins": len(loaded), "failed": loaded.failures()}
+        facts = {"addresses": [str(each) for each in worker.sockets], **self.facts}
         tell_ready(self.settings, self.role.name, os.getppid(), self.role.generation, **facts)
 
     def _worker_ended(self, arbiter: Any, worker: Any) -> None:

@@ -27,6 +27,7 @@ from micro.jobs.upkeeper import Upkeeper
 from micro.ready import tell_ready
 from micro.secrets import masked_urls
 from micro.server.child import Role, run_child
+from micro.server.facts import load
 from micro.server.logs import configure_logging
 from micro.service import Micro
 from micro.settings import DEFAULT, Settings
@@ -70,12 +71,12 @@ def _end_runs(seconds: float) -> None:
 
 def main(settings: Settings, role: Role) -> int:
     """Work until told to stop; return the exit code."""
-    micro = Micro(settings, generation=role.generation)
+    micro, facts = load(settings, role)
     app = create_celery(micro=micro)
     check_broker(app)
     # The supervisor has warned of root, once for all.
     warnings.simplefilter("ignore", SecurityWarning)
-    _connect_signals(micro, role)
+    _connect_signals(micro, role, facts)
     _connect_threads(app, micro)
     worker = Node(
         app=app,
@@ -150,7 +151,7 @@ def _connect_threads(app: Celery, micro: Micro) -> None:
     signals.worker_shutdown.connect(stop, weak=False)
 
 
-def _connect_signals(micro: Micro, role: Role) -> None:
+def _connect_signals(micro: Micro, role: Role, facts: dict[str, Any]) -> None:
     settings = micro.settings
 
     def set_up_logging(**_: Any) -> None:
@@ -158,8 +159,7 @@ def _connect_signals(micro: Micro, role: Role) -> None:
         logging.getLogger("celery.worker.request").addFilter(_without_own_traceback)
 
     def ready(sender: Any, **_: Any) -> None:
-        counts = {"plugins": len(micro.loaded), "failed": micro.loaded.failures()}
-        tell_ready(settings, role.name, sender.pid, role.generation, **counts)
+        tell_ready(settings, role.name, sender.pid, role.generation, **facts)
 
     def start(**_: Any) -> None:
         micro.start()

@@ -29,6 +29,7 @@ FLAGS = [
     ("-ln", "--log-file-name", "log_file_name", "x.log", "x.log"),
     ("-lp", "--log-folder-path", "log_folder_path", "/logs", "/logs"),
     ("-ll", "--log-level", "log_level", "debug", "DEBUG"),
+    ("-r", "--reload", "reload", "Manual", "manual"),
     ("-pp", "--pid-folder-path", "pid_folder_path", "/pids", "/pids"),
 ]
 

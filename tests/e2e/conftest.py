@@ -56,6 +56,7 @@ def _environment(folder: Path, env: dict[str, str | None]) -> dict[str, str]:
         "MICRO_LOG_FOLDER_PATH": str(folder / "logs"),
         "MICRO_PID_FOLDER_PATH": str(folder / "pids"),
         "MICRO_STATE_FOLDER_PATH": str(folder / "state"),
+        "MICRO_RELOAD": "manual",
         "MICRO_STOP_TIMEOUT": "20",
     }
     return {key: value for key, value in {**kept, **own, **env}.items() if value is not None}

@@ -215,7 +215,7 @@ def test_the_fields_of_a_job_tell_all_but_its_result(jobs: Jobs, worker: JobWork
         "request_id": "request-7",
         "traceparent": None,
         "parent": None,
-        "generation": None,
+        "generation": 1,
     }
 
 

@@ -35,14 +35,14 @@ def test_a_job_keeps_what_was_known_at_its_start(store: JobStore) -> None:
             transport="rest",
             request_id="request",
             traceparent="00-trace",
-            generation="7",
+            generation=7,
         )
     )
     kept = store.get(job.id)
     assert (kept.plugin, kept.params, kept.queue) == ("Adder", {"a": 1}, "sums")
     assert (kept.attempts, kept.timeout, kept.idempotency_key, kept.parent) == (5, 2.5, "key", parent)
     assert (kept.transport, kept.request_id, kept.traceparent) == ("rest", "request", "00-trace")
-    assert kept.generation == "7"
+    assert kept.generation == 7
 
 
 def test_times_are_aware_and_by_the_databases_clock(queued: Job) -> None:

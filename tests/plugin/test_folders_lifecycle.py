@@ -66,6 +66,19 @@ def test_bytecode_written_after_a_reload_serves_the_next_process(namespace_case:
     namespace_case({}, "assert load('one').utils.NAME == 'new'", env=WITH_BYTECODE)
 
 
+def test_a_new_process_sees_an_edit_of_the_same_size_in_the_same_second(namespace_case: Case) -> None:
+    edit = """
+        import os, time
+        file, now = PLUGINS / "one" / "utils.py", int(time.time())
+        os.utime(file, (now, now))
+        load("one")
+        file.write_text("NAME = 'new'")
+        os.utime(file, (now, now))
+    """
+    namespace_case(TWO, edit, env=WITH_BYTECODE)
+    namespace_case({}, "assert load('one').utils.NAME == 'new'", env=WITH_BYTECODE)
+
+
 def test_many_reloads_leave_nothing_behind(namespace_case: Case) -> None:
     namespace_case(
         TWO,

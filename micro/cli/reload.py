@@ -1,0 +1,44 @@
+"""micro reload: brings changed plugins into service, and tells what came of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from micro.cli.options import resolve, settings_options
+from micro.errors import EXIT_FAILED, ConfigError, MicroError
+from micro.server import requests
+from micro.server.running import find_running
+
+
+class NotRunning(MicroError):
+    """There is no Micro to ask."""
+
+    code = "not-running"
+
+
+@click.command()
+@click.option("--timeout", type=float, default=600, show_default=True, help="Longest to wait, in seconds.")
+@settings_options("pid_folder_path")
+@click.pass_context
+def command(ctx: click.Context, /, timeout: float, **flags: Any) -> None:
+    """Let the Micro with this PID folder load its plugins anew.
+
+    They are checked first: if one that has changed is broken, the version that runs goes on serving, the
+    faults are listed, and the exit code is 1.
+    """
+    settings = resolve(ctx, flags)
+    running = find_running(settings)
+    if not running:
+        raise NotRunning(f"No Micro runs with the PID folder '{settings.pid_folder_path}'; name it with -pp.")
+    if running.settings.reload == "off":
+        raise ConfigError(
+            "This Micro was started with --reload off; start it with --reload manual, or watch."
+        )
+    outcome = requests.wait(running, requests.ask(running), timeout)
+    if outcome.failure:
+        click.echo(f"Error: {outcome.failure}", err=True)
+        ctx.exit(EXIT_FAILED)
+    plugins = f"{outcome.plugins} plugin{'' if outcome.plugins == 1 else 's'}"
+    click.echo(f"Micro serves generation {outcome.generation}: {plugins}")

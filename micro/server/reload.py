@@ -1,0 +1,121 @@
+"""Brings changed plugins into service: has them tried, then lets new processes take over from the old."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from micro import ready
+from micro.ready import read_ready
+from micro.server import requests
+from micro.server.child import reason_in
+from micro.server.errand import End
+from micro.server.hangup import Hangup
+from micro.server.keeper import ChildFailed
+from micro.server.process import Process
+from micro.server.requests import Outcome
+from micro.server.supervisor import Supervisor
+from micro.settings import Settings
+
+TRIAL = "trial"
+TRIAL_SECONDS = 120.0
+
+
+class Reload:
+    """Counts the generations of plugins, and replaces one by the next when that is asked for.
+
+    ``processes(generation)`` makes the processes that serve it, ``trial(generation)`` the one that tries it;
+    ``on_failure`` is told why a reload was refused or broke off.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        processes: Callable[[int], list[Process]],
+        trial: Callable[[int], Process],
+        on_failure: Callable[[str], None],
+    ) -> None:
+        self.generation = 1
+        self._settings = settings
+        self._processes, self._trial, self._on_failure = processes, trial, on_failure
+        self._hangup = Hangup()
+        self._supervisor: Supervisor | None = None
+        self._tokens: list[str] = []
+        self._waiting: list[str] | None = None
+        self._busy = False
+        # Of the newest processes that were ever started, and of those that are to be: never the same.
+        self._newest, self._tried = 1, 1
+
+    def begin(self, supervisor: Supervisor) -> None:
+        """Take requests from now on, as all processes are up, and see to those that came before."""
+        self._supervisor = supervisor
+        self._next()
+
+    def hang_up(self, tell: Callable[[str], None]) -> bool:
+        """See to a SIGHUP; return False when it means that the terminal has closed, and Micro is to end."""
+        tokens = requests.take(self._settings)
+        if not tokens and self._hangup.closed():
+            return not self._hangup.ends
+        if self._settings.reload == "off":
+            tell("SIGHUP: nothing is reloaded, as the setting 'reload' is off")
+            return True
+        self._waiting = [*(self._waiting or []), *tokens]
+        self._next()
+        return True
+
+    def _next(self) -> None:
+        if self._waiting is None or self._busy or not self._supervisor:
+            return
+        self._busy = True
+        self._tokens, self._waiting = self._waiting, None
+        self._tried = self._newest + 1
+        ready.forget(self._settings, TRIAL)
+        self._supervisor.tell(f"Reloading: the plugins are tried as generation {self._tried}")
+        self._supervisor.run_once(self._trial(self._tried), TRIAL_SECONDS, self._judge)
+
+    def _judge(self, end: End) -> None:
+        assert self._supervisor
+        if end.status == 0:
+            self._newest = self._tried
+            # The nodes come first: the REST server must not take a job for a plugin that they do not have.
+            self._supervisor.renew(reversed(self._processes(self._tried)), self._finish)
+            return
+        facts = read_ready(self._settings, TRIAL) or {}
+        faults = facts.get("failed", [])
+        reason = _listed(faults) or reason_in(end.tail) or f"the trial {end.reason}"
+        self._fail(
+            f"generation {self.generation} goes on serving, as generation {self._tried} is not fit to",
+            reason,
+            faults,
+        )
+
+    def _finish(self, failed: ChildFailed | None) -> None:
+        served = ready.generations(self._settings)
+        if failed and self._tried not in served.values():
+            self._fail(f"generation {self.generation} goes on serving", failed.message, [])
+        elif failed:
+            old = ", ".join(name for name, each in served.items() if each != self._tried)
+            self.generation = self._tried
+            self._fail(f"generation {self.generation} serves, but not yet in {old}", failed.message, [])
+        else:
+            self.generation = self._tried
+            plugins = ready.newest(self._settings).get("plugins", 0)
+            self._conclude(
+                Outcome(self.generation, plugins), f"Reloaded: generation {self.generation} serves"
+            )
+
+    def _fail(self, what: str, reason: str, faults: Sequence[dict[str, str]]) -> None:
+        message = f"{what}: {reason}"
+        self._on_failure(message)
+        self._conclude(Outcome(self.generation, 0, message, faults), f"Reload failed: {message}")
+
+    def _conclude(self, outcome: Outcome, told: str) -> None:
+        assert self._supervisor
+        self._supervisor.tell(told)
+        requests.answer(self._settings, self._tokens, outcome)
+        ready.forget(self._settings, TRIAL)
+        self._busy = False
+        self._next()
+
+
+def _listed(faults: Sequence[dict[str, str]]) -> str:
+    return "; ".join(f"plugin {each['name']!r} ({each['origin']}): {each['cause']}" for each in faults)

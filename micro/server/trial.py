@@ -1,0 +1,75 @@
+"""Tries the plugins as they are now, in a process of its own, before they come into service."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from micro.api.fitness import check_fitness
+from micro.errors import EXIT_FAILED, EXIT_OK
+from micro.plugin.fingerprint import INSTALLED
+from micro.plugin.manager import LoadFailure, Plugin
+from micro.ready import newest, tell_ready
+from micro.server.child import Role, run_child
+from micro.server.facts import load
+from micro.service import Micro
+from micro.settings import Settings
+
+
+def main(settings: Settings, role: Role) -> int:
+    """Load and check the plugins; return 0 if what has changed is fit to serve, else 1.
+
+    The ready file tells the faults. What was at fault already in the generation that serves does not
+    count: it must not keep other changes from coming into service.
+    """
+    served = newest(settings)
+    micro, facts = load(settings, role)
+    try:
+        faults = [*_new_failures(micro, served), *_unfit(micro, _changed(micro, facts["files"], served))]
+        _make_applications(micro)
+    finally:
+        micro.stop()
+    told = {**facts, "failed": [asdict(each) for each in faults]}
+    tell_ready(settings, role.name, os.getpid(), role.generation, **told)
+    return EXIT_FAILED if faults else EXIT_OK
+
+
+def _new_failures(micro: Micro, served: dict[str, Any]) -> Iterator[LoadFailure]:
+    failed_before = {each["name"] for each in served.get("failed", ())}
+    yield from (each for each in micro.loaded.failed if each.name not in failed_before)
+
+
+def _changed(micro: Micro, files: dict[str, str], served: dict[str, Any]) -> list[Plugin]:
+    """Return the plugins whose files are not those that are served; of packages, all if any has changed."""
+    before = served.get("files", {})
+    changed = {key for key, print_ in files.items() if before.get(key) != print_}
+    # A folder may use any package.
+    return [each for each in micro.loaded if INSTALLED in changed or _key(each) in changed]
+
+
+def _key(plugin: Plugin) -> str:
+    return str(plugin.source.folder.path) if plugin.source.folder else INSTALLED
+
+
+def _unfit(micro: Micro, plugins: list[Plugin]) -> Iterator[LoadFailure]:
+    for finding in check_fitness(micro, plugins):
+        origin = micro.loaded.find(finding.plugin).origin
+        yield LoadFailure(finding.plugin, origin, f"{finding.where}: {finding.what}")
+
+
+def _make_applications(micro: Micro) -> None:
+    """See what else would keep a process from coming up, such as keys that cannot be read."""
+    if micro.settings.gunicorn:
+        from micro.api.rest import create_app
+
+        create_app(micro=micro)
+    if micro.settings.celery:
+        from micro.api.tasks import create_celery
+
+        create_celery(micro=micro)
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_child(main))

@@ -1,0 +1,114 @@
+"""Watches the plugin path and what is installed, and asks for a reload when the files of plugins change."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from threading import Event, Thread
+
+import watchfiles
+
+from micro.plugin.fingerprint import fingerprints, installed_folders, is_being_installed, tells_of_packages
+from micro.ready import process_names, read_ready, tell_ready
+from micro.server import requests
+from micro.server.child import Role, run_child
+from micro.server.running import Running
+from micro.settings import Settings
+
+# Not __name__, which is "__main__" here.
+log = logging.getLogger("micro.server.watcher")
+
+_QUIET_SECONDS = 0.3
+_LONGEST_SECONDS = 3.0
+_INSTALLING_SECONDS = 60.0
+_LOOK_SECONDS = 0.5
+_STEP_MILLISECONDS = 50
+_ROOTS_MILLISECONDS = 5000
+
+
+def main(settings: Settings, role: Role) -> int:
+    """Watch until the process is ended."""
+    changed = Event()
+    # Also what has changed while the others were loading it.
+    changed.set()
+    _start(settings.plugin_path, lambda path: "__pycache__" not in path, True, changed)
+    _start(installed_folders(), lambda path: tells_of_packages(Path(path).name), False, changed)
+    tell_ready(settings, role.name, os.getpid(), role.generation)
+    asked: dict[str, str] = {}
+    while True:
+        _wait(changed)
+        files = fingerprints(settings)
+        served = [read_ready(settings, name) for name in process_names(settings)]
+        if not all(served):
+            # Not all are up yet.
+            time.sleep(_LOOK_SECONDS)
+            changed.set()
+        elif files != asked and any(facts and facts["files"] != files for facts in served):
+            # Once: what was refused is not tried again before it changes.
+            asked = files
+            requests.ask(Running(os.getppid(), settings), "watcher")
+
+
+def _wait(changed: Event) -> None:
+    """Wait for a change, and until no more come, or for some seconds, and until pip is done."""
+    changed.wait()
+    longest = time.monotonic() + _LONGEST_SECONDS
+    changed.clear()
+    while time.monotonic() < longest and changed.wait(_QUIET_SECONDS):
+        changed.clear()
+    longest = time.monotonic() + _INSTALLING_SECONDS
+    while time.monotonic() < longest and is_being_installed(time.time() - _INSTALLING_SECONDS):
+        time.sleep(_LOOK_SECONDS)
+
+
+def _start(paths: Iterable[Path], concerns: Callable[[str], bool], recursive: bool, changed: Event) -> None:
+    Thread(target=_watch, args=(list(paths), concerns, recursive, changed), daemon=True).start()
+
+
+def _watch(paths: list[Path], concerns: Callable[[str], bool], recursive: bool, changed: Event) -> None:
+    polling = None
+    while paths:
+        roots = _identities(paths)
+        try:
+            for changes in watchfiles.watch(
+                *(path for path in paths if path.is_dir()),
+                watch_filter=lambda _change, path: concerns(path),
+                step=_STEP_MILLISECONDS,
+                rust_timeout=_ROOTS_MILLISECONDS,
+                yield_on_timeout=True,
+                force_polling=polling,
+                recursive=recursive,
+                ignore_permission_denied=True,
+            ):
+                if changes:
+                    changed.set()
+                if _identities(paths) != roots:
+                    # A link that points elsewhere now, or a folder that was made anew: nothing tells of that.
+                    changed.set()
+                    break
+        except OSError as err:
+            if polling is None:
+                log.warning(
+                    "Files are looked at twice a second, as the system does not tell of changes: %s", err
+                )
+            polling = True
+            time.sleep(_LOOK_SECONDS)
+
+
+def _identities(paths: list[Path]) -> list[tuple[int, int] | None]:
+    return [_identity(path) for path in paths]
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_child(main))
