@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -118,6 +119,8 @@ class Micro:
                 observer.end(plugin.name, context.transport, outcome, time.perf_counter() - began)
 
     def _run(self, plugin: Plugin, params: Mapping[str, object], context: RunContext) -> str:
+        # A pool makes processes also while it handles an error of its own, which is none of the plugin's.
+        outer = sys.exception()
         try:
             arguments = plugin.contract.check(params)
             if plugin.slots is None:
@@ -125,12 +128,12 @@ class Micro:
             with plugin.slots.taken(context):
                 return self._perform(plugin, arguments, context)
         except (BadResult, PluginFailed) as err:
-            _log_failure(plugin, context, err)
+            _log_failure(plugin, context, err, outer)
             raise
         except MicroError:
             raise
         except (Exception, SystemExit) as err:
-            _log_failure(plugin, context, err)
+            _log_failure(plugin, context, err, outer)
             raise PluginFailed(
                 f"Plugin {plugin.name!r} failed; the log has the cause under request {context.request_id}"
             ) from err
@@ -150,8 +153,15 @@ class Micro:
         self._lifecycle.stop(self)
 
 
-def _log_failure(plugin: Plugin, context: RunContext, err: BaseException) -> None:
-    """Log what ended a run, with the traceback from the plugin's first frame on."""
+def _log_failure(
+    plugin: Plugin, context: RunContext, err: BaseException, outer: BaseException | None
+) -> None:
+    """Log what ended a run, with the traceback from the plugin's first frame on, without ``outer``."""
+    last = err
+    while last.__context__ and last.__context__ is not outer:
+        last = last.__context__
+    if outer:
+        last.__context__ = None
     frames = err.__traceback__
     while frames and frames.tb_frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
         frames = frames.tb_next

@@ -527,3 +527,15 @@ def test_the_traceback_of_a_plugin_begins_with_the_plugin(
     frames = logging.Formatter().formatException(record.exc_info).splitlines()[1:]  # type: ignore[arg-type]
     assert "chores/interface.py" in frames[0]
     assert "pluggy" not in "".join(frames)
+
+
+def test_the_log_tells_nothing_of_what_was_being_handled_when_the_process_began(
+    micro: Micro, caplog: pytest.LogCaptureFixture
+) -> None:
+    try:
+        raise OSError("The broker is gone")
+    except OSError:
+        with pytest.raises(PluginFailed):
+            micro.run("Breaks", {})
+    assert "KeyError" in caplog.text
+    assert "The broker is gone" not in caplog.text
