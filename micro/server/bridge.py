@@ -17,6 +17,7 @@ from micro.server.pool import Pool
 Send = Callable[[Message], Awaitable[None]]
 
 _CLOSE = (b"connection", b"close")
+_THREADS_APART = 2
 
 
 class Bridge:
@@ -25,13 +26,22 @@ class Bridge:
     The request's body is received whole before the application is called, and its answer is sent while
     no thread waits: a slow client holds none. A stream holds one while it makes its next block; one
     that has nothing to send yet yields what ``environ["micro.rest"](seconds)`` returns, and holds none
-    until then. Other servers have no such key.
+    until then. Other servers have no such key. Requests for the paths ``apart`` have threads of their own, so
+    that they are answered however many runs go on.
     """
 
-    def __init__(self, app: WSGIApplication, threads: int, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        app: WSGIApplication,
+        threads: int,
+        limits: Limits | None = None,
+        apart: frozenset[str] = frozenset(),
+    ) -> None:
         self.limits = limits or Limits()
         self._app = app
         self._pool = Pool(threads)
+        self._apart = apart
+        self._pool_apart = Pool(_THREADS_APART)
         self._stopping = asyncio.Event()
         self._deadline: float | None = None
 
@@ -54,6 +64,7 @@ class Bridge:
         while (await receive())["type"] != "lifespan.shutdown":
             await send({"type": "lifespan.startup.complete"})
         await self._pool.close(self._deadline)
+        await self._pool_apart.close(self._deadline)
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,22 +81,23 @@ class Bridge:
         write = partial(_send_from_thread, asyncio.get_running_loop(), send)
         call = Call(self._app, environ, write)
         environ["micro.rest"] = call.rest
-        await self._exchange(call, send)
+        pool = self._pool_apart if environ["PATH_INFO"] in self._apart else self._pool
+        await self._exchange(call, send, pool)
         if isinstance(body, Refused):
             await linger(receive)
 
-    async def _exchange(self, call: Call, send: Send) -> None:
+    async def _exchange(self, call: Call, send: Send, pool: Pool) -> None:
         try:
-            data = await self._pool.run(call.step)
+            data = await pool.run(call.step)
             while call.more and not await self._rest(call.pause):
                 if data:
                     await _send_block(send, call, data)
-                data = await self._pool.run(call.step)
+                data = await pool.run(call.step)
             await _send_last(send, call, data)
         finally:
             # Where a step runs, it closes the call at its end; a call that is over is closed.
             if call.abandon():
-                self._pool.run(call.close)
+                pool.run(call.close)
 
     async def _rest(self, seconds: float) -> bool:
         """Wait; tell whether the server stops meanwhile."""

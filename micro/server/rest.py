@@ -24,7 +24,7 @@ from micro.server.facts import load
 from micro.server.tls import check_tls
 from micro.service import Micro
 from micro.settings import DEFAULT, Settings
-from micro.web.probes import readiness_of
+from micro.web.probes import PROBES, readiness_of
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -141,7 +141,8 @@ class RestServer(BaseApplication):  # type: ignore[misc]
             raise AppImportError(f"Error: {err.message}") from err
         if self.cfg.worker_class is not BridgeWorker:
             return app
-        return Bridge(app, self.cfg.threads, Limits(body_size=self.settings.max_body_size))
+        limits = Limits(body_size=self.settings.max_body_size)
+        return Bridge(app, self.cfg.threads, limits, PROBES | {"/metrics"})
 
     def _check_serving(self) -> str:
         if self.worker is not None and not self.worker.alive:

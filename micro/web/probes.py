@@ -13,6 +13,7 @@ from micro.plugin.hookspecs import hookimpl
 from micro.plugin.manager import Plugins
 from micro.readiness import NotReady, Readiness, Result
 
+PROBES = frozenset({"/livez", "/healthz", "/readyz", "/version"})
 _NO_STORE = {"Cache-Control": "no-store"}
 
 

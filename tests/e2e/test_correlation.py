@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Callable
+from email.message import Message
 from typing import Any
 
 from micro.correlation import Call, working_for
@@ -27,7 +28,7 @@ TALKS = """
 """
 
 
-def _post(url: str, params: object, **headers: str) -> tuple[dict[str, str], Any]:
+def _post(url: str, params: object, **headers: str) -> tuple[Message, Any]:
     request = urllib.request.Request(
         f"{url}/run/talks",
         json.dumps(params).encode(),
@@ -37,7 +38,7 @@ def _post(url: str, params: object, **headers: str) -> tuple[dict[str, str], Any
         },
     )
     with urllib.request.urlopen(request, timeout=20) as answer:
-        return dict(answer.headers), json.load(answer)
+        return answer.headers, json.load(answer)
 
 
 def _said(micro: Any, text: str) -> list[dict[str, Any]]:

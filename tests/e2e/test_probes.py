@@ -46,3 +46,19 @@ def test_health_and_readiness_tell_of_the_same_running_service(
     found = micro.call("/readyz?verbose")
     assert {each["name"] for each in found["checks"]} == {"plugins", "serving", "broker", "store"}
     assert run_micro("health", "-pp", str(micro.pids)).returncode == 0
+
+
+def test_probes_are_answered_while_every_thread_is_busy(
+    start_micro: Callable[..., Any], good_plugins: str, gate: Any, wait_for: Callable[..., Any]
+) -> None:
+    micro = start_micro("-G", "-p", good_plugins, MICRO_GUNICORN_THREADS="2")
+    running = [threading.Thread(target=micro.call, args=("/run/gate", gate.params)) for _ in range(3)]
+    for each in running:
+        each.start()
+    wait_for(lambda: len(gate.started()) == 2)
+    assert micro.call("/livez") == {"status": "live"}
+    assert micro.call("/readyz") == {"status": "ready"}
+    gate.open()
+    for each in running:
+        each.join(20)
+    assert len(gate.finished()) == 3
