@@ -21,6 +21,14 @@ class Connection(ASGIProtocol):  # type: ignore[misc]
         super().connection_made(transport)
         self.worker.connections[self] = self.worker.loop.time()
 
+    def data_received(self, data: bytes) -> None:
+        try:
+            super().data_received(data)
+        except ValueError as err:
+            # Python reads no number of thousands of digits, such as a length may have.
+            self._send_error_response(400, str(err))
+            self.transport.close()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self.worker.connections.pop(self, None)
         super().connection_lost(exc)

@@ -11,9 +11,19 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import AppImportError
 from gunicorn.glogging import Logger
+from gunicorn.http.errors import ParseException
 
+from micro.api.problem import problem
 from micro.api.rest import create_app
-from micro.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ConfigError, MicroError
+from micro.errors import (
+    EXIT_FAILED,
+    EXIT_OK,
+    EXIT_USAGE,
+    BadRequest,
+    ConfigError,
+    MicroError,
+    error_fields,
+)
 from micro.readiness import NotReady
 from micro.ready import tell_ready
 from micro.server.asgi import BridgeWorker
@@ -27,7 +37,7 @@ from micro.settings import DEFAULT, Settings
 from micro.web.probes import PROBES, readiness_of
 
 if TYPE_CHECKING:
-    from flask import Flask
+    from flask import Flask, Response
 
 # Not __name__, which is "__main__" here.
 log = logging.getLogger("micro.server.rest")
@@ -140,6 +150,8 @@ class RestServer(BaseApplication):  # type: ignore[misc]
             # In a worker gunicorn knows this error: it tells the message and starts no other worker.
             raise AppImportError(f"Error: {err.message}") from err
         if self.cfg.worker_class is not BridgeWorker:
+            # Other workers find out about a malformed chunk when the application reads it.
+            app.register_error_handler(ParseException, _refuse_malformed)
             return app
         limits = Limits(body_size=self.settings.max_body_size)
         return Bridge(app, self.cfg.threads, limits, PROBES | {"/metrics"})
@@ -159,6 +171,10 @@ class RestServer(BaseApplication):  # type: ignore[misc]
     def _worker_ended(self, arbiter: Any, worker: Any) -> None:
         if self.micro:
             self.micro.stop()
+
+
+def _refuse_malformed(error: Exception) -> Response:
+    return problem(400, error_fields(BadRequest(f"The body cannot be read: {error}")))
 
 
 class Server(Arbiter):  # type: ignore[misc]
