@@ -122,7 +122,8 @@ def _serving_processes(settings: Settings, stack: ExitStack) -> Callable[[int], 
 
     def make(name: str, generation: int) -> Process:
         if name != REST:
-            return _child(settings, Role(name, generation), "micro.server.worker", 1)
+            # Beside REST, so that neither takes the other's time to finish; jobs outlive both.
+            return _child(settings, Role(name, generation), "micro.server.worker", 0)
         assert listener is not None
         role = Role(name, generation, f"fd://{listener}")
         return _child(settings, role, "micro.server.rest", 0, (listener,))

@@ -67,6 +67,22 @@ def test_ctrl_c_lets_a_rest_call_and_a_celery_task_finish(
     assert list(micro.pids.iterdir()) == []
 
 
+def test_a_rest_call_takes_no_time_from_the_workers(
+    start_micro: Start, wait_for: Wait, runs: Callable[[int], bool], good_plugins: str, gate: Any
+) -> None:
+    micro = start_micro("-GC", "-p", good_plugins)
+    worker, rest = micro.pid("worker1"), micro.pid("rest")
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(micro.call, "/run/gate", gate.params)
+        wait_for(gate.started)
+        micro.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: not runs(worker))
+        assert runs(rest)
+        gate.open()
+        assert call.result(10) == {"pid": gate.finished()[0]}
+    assert micro.process.wait(10) == 0
+
+
 def test_a_second_signal_kills(
     start_micro: Start,
     wait_for: Wait,
