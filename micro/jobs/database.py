@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +80,8 @@ class Database:
         self._prepared = False
         self._preparing = threading.Lock()
         self._gate = ForkGate(close=self._engine.dispose, forget=self._after_fork)
+        # Idle connections are closed with it, also where nobody calls close(); Python 3.13 warns of others.
+        weakref.finalize(self, self._engine.dispose).atexit = False
 
     @property
     def is_sqlite(self) -> bool:
@@ -111,7 +115,8 @@ class Database:
             # One writer at a time anyway: threads wait better here than inside SQLite.
             options |= {"pool_size": 3, "max_overflow": 0}
             engine = create_engine(self.url, connect_args={"timeout": _BUSY_SECONDS}, **options)
-            event.listen(engine, "connect", self._set_up_sqlite)
+            # Not a method: the engine must not keep this object.
+            event.listen(engine, "connect", partial(_set_up_sqlite, self._synchronous))
             return engine
         options |= {"pool_size": 5, "max_overflow": 20, "pool_pre_ping": True}
         connect_args = {name: value for name, value in _POSTGRESQL.items() if name not in self.url.query}
@@ -122,11 +127,6 @@ class Database:
                 f"The job store {self.name} needs the PostgreSQL driver psycopg, which cannot be "
                 f'imported ({err}). Install it: pip install "Micro[postgresql]"'
             ) from err
-
-    def _set_up_sqlite(self, connection: sqlite3.Connection, _record: object) -> None:
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -167,6 +167,12 @@ class Database:
     def _after_fork(self) -> None:
         self._preparing = threading.Lock()
         self._engine.dispose(close=False)
+
+
+def _set_up_sqlite(synchronous: str, connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
 
 
 def _parse(text: str) -> tuple[URL, str]:

@@ -142,7 +142,11 @@ CALLS: dict[str, tuple[str, dict[str, Any], dict[str, Any] | str]] = {
     "null for a number": ("Typed Plugin", {"number": None}, "invalid-parameters"),
     "a huge number for a size": ("Typed Plugin", {"number": 1, "size": -(10**400)}, "invalid-parameters"),
     "too deep": ("Asynchronous", {"text": json.loads("[" * 300 + "]" * 300)}, "invalid-parameters"),
-    "too deep for what takes anything": ("Echo", {"a": json.loads("[" * 300 + "]" * 300)}, "invalid-parameters"),
+    "too deep for anything": (
+        "Echo",
+        {"a": json.loads("[" * 300 + "]" * 300)},
+        "invalid-parameters",
+    ),
     "several wrong ones": (
         "Typed Plugin",
         {"number": None, "size": 0, "points": [{"y": "a"}], "day": "x"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import socket
 import sqlite3
@@ -20,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from micro.errors import ConfigError, StoreUnavailable
 from micro.jobs import wal
+from micro.jobs.database import Database
 from micro.jobs.models import NewJob, State
 from micro.jobs.store import JobStore
 
@@ -282,3 +284,14 @@ def test_a_fork_waits_until_nobody_works_and_the_store_goes_on(
     assert store.counts()[State.SUCCEEDED] == len(children)
     if store.database.is_sqlite:
         assert pragma(store, "integrity_check") == "ok"
+
+
+def test_what_nobody_closes_is_closed_when_it_is_no_longer_used(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    with database.connect() as connection:
+        opened = connection.connection.driver_connection
+    assert isinstance(opened, sqlite3.Connection)
+    del database
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+        opened.execute("SELECT 1")
