@@ -9,9 +9,10 @@ const DEEPEST = 6;
 
 // Returns the schema of all parameters as the form takes it; each scalar has its field in "x-field".
 export function prepare(schema) {
-  const context = { definitions: schema.$defs ?? {}, open: [] };
-  const prepared = prepareObject({ ...schema, title: undefined, description: undefined }, context);
-  return { ...prepared, title: "" };
+  const { properties, required, $defs = {} } = schema;
+  const prepared = prepareObject({ properties, required }, { definitions: $defs, open: [] });
+  // A key without a value would lead the library back to the root, again and again.
+  return JSON.parse(JSON.stringify({ ...prepared, title: "" }));
 }
 
 function prepareAny(given, name, required, context) {
@@ -59,15 +60,16 @@ function prepareArray(schema, context) {
   const item = (each, index) => prepareAny(each, fill(words.item, { number: index ?? "{{ i1 }}" }), null, context);
   const { minItems, maxItems } = schema;
   const isTuple = Boolean(schema.prefixItems) && !schema.items;
+  const first = schema.prefixItems?.map((each, index) => item(each, index + 1));
   return {
     type: "array",
-    ...(isTuple ? { "x-arrayAdd": false, "x-arrayDelete": false, "x-arrayMove": false } : {}),
-    ...(schema.prefixItems ? { prefixItems: schema.prefixItems.map((each, index) => item(each, index + 1)) } : {}),
+    ...(isTuple ? { "x-arrayAdd": false, "x-arrayDelete": false, "x-arrayMove": false, "x-enforceMinItems": false } : {}),
+    ...(first ? { prefixItems: first } : {}),
     ...(schema.items ? { items: item(schema.items) } : {}),
     ...(minItems === undefined ? {} : { minItems }),
     ...(maxItems === undefined ? {} : { maxItems }),
     description: described(schema, isTuple ? [] : [bounds(minItems, maxItems, "items", "min_items", "max_items")]),
-    default: schema.default ?? [],
+    default: schema.default ?? (isTuple ? first.map((each) => each.default ?? null) : []),
   };
 }
 
@@ -89,7 +91,8 @@ function prepareUnion(schema, union, name, required, context) {
   return {
     anyOf: nullable ? [none, ...options] : options,
     ...label(name, required),
-    ...("default" in beside ? { default: beside.default } : {}),
+    // Nothing is the first of the kinds, and so what is shown without a default.
+    ...((beside.default ?? null) === null ? {} : { default: beside.default }),
   };
 }
 
