@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
+import time
 from collections.abc import Callable, Iterable, Iterator
 
 from micro.server.errand import Errand
@@ -15,10 +17,18 @@ Done = Callable[[ChildFailed | None], None]
 
 
 class Crew:
-    """Keepers by the names of their processes; ``hire`` makes one."""
+    """Keepers by the names of their processes; ``hire`` makes one.
 
-    def __init__(self, processes: Iterable[Process], hire: Callable[[Process], Keeper]) -> None:
+    A renewal is over when the old ones have gone or, as they may have much to finish, ``handover`` seconds
+    after they were asked to stop: by then they take no new work.
+    """
+
+    def __init__(
+        self, processes: Iterable[Process], hire: Callable[[Process], Keeper], handover: float
+    ) -> None:
         self._hire = hire
+        self._handover = handover
+        self._handed_over = 0.0
         self._serving = [hire(process) for process in processes]
         self._leaving: list[Keeper] = []
         self._joining: Keeper | None = None
@@ -39,6 +49,11 @@ class Crew:
     def statuses(self) -> tuple[Status, ...]:
         """Return how each process is."""
         return tuple(keeper.status for keeper in self.keepers)
+
+    def wake_at(self) -> float:
+        """Return when to call ``step`` though nothing happened, on the monotonic clock."""
+        ending = self._done and not self._joining and not self._successors
+        return min((self._handed_over if ending else math.inf, *(member.wake_at() for member in self)))
 
     def send(self, errand: Errand) -> None:
         """Run an errand, one at a time."""
@@ -93,6 +108,8 @@ class Crew:
                 self._joining = self._hire(self._successors.pop(0))
                 self._joining.launch()
                 return
+            if self._leaving and time.monotonic() < self._handed_over:
+                return
         except ChildFailed as err:
             self._joining, self._done = None, None
             done(err)
@@ -107,3 +124,4 @@ class Crew:
                 old.retire()
                 old.ask_to_stop()
                 self._leaving.append(old)
+        self._handed_over = time.monotonic() + self._handover

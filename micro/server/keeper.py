@@ -42,7 +42,8 @@ class Limits:
 
     ``grace`` is for a whole stop, but each stage of it gets at least ``least_grace``; ``boot`` for a child to
     become ready; ``settle`` for one to count as up that cannot tell. The pause before a restart doubles from
-    ``pause`` to ``longest_pause``, until the child has been up for ``steady``.
+    ``pause`` to ``longest_pause``, until the child has been up for ``steady``. ``handover`` is how long one
+    that is followed by another may take to take no new work.
     """
 
     grace: float = 30
@@ -52,6 +53,7 @@ class Limits:
     pause: float = 0.5
     longest_pause: float = 30
     steady: float = 30
+    handover: float = 3
     poll: float = 0.05
 
 

@@ -62,7 +62,7 @@ class Supervisor:
             (*_STOPPING, signal.SIGCHLD, signal.SIGUSR1), heed_ignored=on_hangup is not None
         )
         self._guard = Guard(self._limits.grace)
-        self._crew = Crew(processes, self._hire)
+        self._crew = Crew(processes, self._hire, self._limits.handover)
         self._stop_requests = 0
 
     def snapshot(self) -> tuple[Status, ...]:
@@ -168,7 +168,7 @@ class Supervisor:
         talking = [] if self._output.full else [member.fileno() for member in self._crew]
         reading = [self._signals.fileno(), *(fd for fd in talking if fd is not None)]
         writing = [fd for fd in (self._output.fileno(),) if fd is not None]
-        wake = min((deadline, *(member.wake_at() for member in self._crew)))
+        wake = min(deadline, self._crew.wake_at())
         timeout = None if wake == math.inf else max(0, wake - time.monotonic())
         return select.select(reading, writing, [], timeout)[0]
 

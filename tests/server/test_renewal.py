@@ -15,7 +15,7 @@ from micro.server.keeper import ChildFailed
 from micro.server.output import Output
 from micro.server.supervisor import NAME, Limits, Process, State, Supervisor
 
-LIMITS = Limits(grace=5, least_grace=0.3, boot=8, settle=0.05, pause=0.01, poll=0.01)
+LIMITS = Limits(grace=5, least_grace=0.3, boot=8, settle=0.05, pause=0.01, poll=0.01, handover=0.2)
 FOREVER = "while :; do sleep 0.02; done"
 WORK = "trap 'echo -{0} >> order; exit 0' TERM; echo +{0} >> order; touch {0}; " + FOREVER
 Run = Callable[..., list[str]]
