@@ -15,6 +15,7 @@ from micro.errors import MicroError
 from micro.ready import REST, process_names, read_ready
 from micro.server import requests
 from micro.server.addresses import listening
+from micro.server.agreement import RELOAD
 from micro.server.broker import embedded_broker
 from micro.server.cautions import can_watch, cautions
 from micro.server.child import Role, forget, reason_in, settings_file, write_settings
@@ -79,7 +80,7 @@ def serve(
             output.line(NAME, each)
         report = Report(settings, lambda text: output.line(NAME, text))
         stack.callback(report.remove)
-        reload = Reload(settings, serving, partial(_trial, settings), partial(report.fail, "reload"))
+        reload = Reload(settings, serving, partial(_trial, settings), partial(report.fail, RELOAD))
 
         def begin() -> None:
             announce(settings, _serving(settings))

@@ -25,7 +25,8 @@ from micro.errors import (
     error_fields,
 )
 from micro.readiness import NotReady
-from micro.ready import tell_ready
+from micro.ready import REST, generations, tell_ready
+from micro.server.agreement import Agreement
 from micro.server.asgi import BridgeWorker
 from micro.server.body import Limits
 from micro.server.bridge import Bridge
@@ -144,6 +145,7 @@ class RestServer(BaseApplication):  # type: ignore[misc]
             self.micro, self.facts = load(self.settings, self.role)
             app = create_app(micro=self.micro)
             readiness_of(app).add("serving", self._check_serving)
+            readiness_of(app).add("generation", Agreement(self.settings, self.role).tell)
         except MicroError as err:
             if self.cfg.preload_app:
                 raise
@@ -158,6 +160,8 @@ class RestServer(BaseApplication):  # type: ignore[misc]
 
     def _check_serving(self) -> str:
         if self.worker is not None and not self.worker.alive:
+            if generations(self.settings).get(REST, 0) > self.role.generation:
+                return "another process has taken over; running work is finished"
             raise NotReady("stopping: running work is finished, no new work is taken")
         return f"process {os.getpid()}"
 
@@ -187,6 +191,11 @@ class Server(Arbiter):  # type: ignore[misc]
             listener.close()
         self.LISTENERS = []
         super().stop(graceful)
+
+
+def check_options(settings: Settings) -> None:
+    """Raise ConfigError where gunicorn could not serve with the settings."""
+    check_tls(RestServer(settings, Role(REST)).cfg, settings.source("gunicorn_options"))
 
 
 def main(settings: Settings, role: Role) -> int:

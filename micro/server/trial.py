@@ -60,11 +60,13 @@ def _unfit(micro: Micro, plugins: list[Plugin]) -> Iterator[LoadFailure]:
 
 
 def _make_applications(micro: Micro) -> None:
-    """See what else would keep a process from coming up, such as keys that cannot be read."""
+    """See what else would keep a process from coming up, such as keys or certificates that cannot be read."""
     if micro.settings.gunicorn:
         from micro.api.rest import create_app
+        from micro.server.rest import check_options
 
         create_app(micro=micro)
+        check_options(micro.settings)
     if micro.settings.celery:
         from micro.api.tasks import create_celery
 

@@ -89,7 +89,11 @@ def _watch(paths: list[Path], concerns: Callable[[str], bool], recursive: bool, 
                     # A link that points elsewhere now, or a folder that was made anew: nothing tells of that.
                     changed.set()
                     break
-        except OSError as err:
+        except FileNotFoundError:
+            # One that went as we looked.
+            time.sleep(_LOOK_SECONDS)
+        except (OSError, RuntimeError) as err:
+            # watchfiles raises either where it has no room for more watches.
             if polling is None:
                 log.warning(
                     "Files are looked at twice a second, as the system does not tell of changes: %s", err

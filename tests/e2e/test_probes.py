@@ -44,7 +44,13 @@ def test_health_and_readiness_tell_of_the_same_running_service(
     micro = start_micro("-G", "-C", "-p", good_plugins)
     wait_for(lambda: micro.call("/readyz")["status"] == "ready")
     found = micro.call("/readyz?verbose")
-    assert {each["name"] for each in found["checks"]} == {"plugins", "serving", "broker", "store"}
+    assert {each["name"] for each in found["checks"]} == {
+        "plugins",
+        "serving",
+        "generation",
+        "broker",
+        "store",
+    }
     assert run_micro("health", "-pp", str(micro.pids)).returncode == 0
 
 

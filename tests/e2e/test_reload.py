@@ -62,6 +62,12 @@ def over_celery(micro: Any, name: str = "one") -> str:
     return str(json.loads(micro.requests().run.delay(name).get(timeout=20)).get("word"))
 
 
+def readiness(micro: Any) -> str:
+    checks = {each["name"]: each for each in micro.call("/readyz?verbose")["checks"]}
+    assert checks["generation"]["status"] == "passed"
+    return str(checks["generation"]["detail"])
+
+
 def test_what_changes_comes_and_goes_is_served_without_a_restart(
     start_micro: Start, wait_for: Wait, folders: Plugins
 ) -> None:
@@ -87,6 +93,7 @@ def test_what_changes_comes_and_goes_is_served_without_a_restart(
     folders.remove("two")
     wait_for(lambda: over_rest(micro) == "fit", 30)
     assert [each["name"] for each in micro.call("/plugins")] == ["one"]
+    assert readiness(micro).isdigit()
     assert micro.stop() == 0
     assert list(micro.pids.iterdir()) == []
 
@@ -108,6 +115,9 @@ def test_a_reload_by_hand_tells_what_came_of_it(
     assert refused.stderr.startswith("Error: generation 2 goes on serving, as generation 3 is not fit to")
     assert "No module named 'no_such_thing'" in refused.stderr
     assert (over_rest(micro), over_celery(micro)) == ("new", "new")
+    assert readiness(micro).startswith("2; the last reload failed: generation 2 goes on serving")
+    status = json.loads(run_micro("status", "--json", "-pp", str(micro.pids)).stdout)
+    assert (status["generation"], status["last_failure"]["what"]) == (2, "reload")
     health = json.loads(run_micro("health", "--json", "-pp", str(micro.pids)).stdout)
     assert all(each["healthy"] for each in health)
 

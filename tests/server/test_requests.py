@@ -1,0 +1,51 @@
+"""A reload is asked for and its outcome told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from micro.layers import load_settings
+from micro.server import requests
+from micro.server.requests import NoAnswer, Outcome
+from micro.server.running import Running
+from micro.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings({"pid_folder_path": str(tmp_path)}, environ={})
+
+
+@pytest.fixture
+def running(settings: Settings) -> Iterator[Running]:
+    with subprocess.Popen(["sh", "-c", "trap : HUP; while :; do sleep 0.1; done"]) as process:
+        yield Running(process.pid, settings)
+        process.kill()
+
+
+def test_who_asks_is_told(running: Running, settings: Settings) -> None:
+    tokens = [requests.ask(running), requests.ask(running, "watcher")]
+    assert sorted(requests.take(settings)) == sorted(tokens)
+    assert requests.take(settings) == []
+    fault = {"name": "one", "origin": "here", "cause": "that"}
+    requests.answer(settings, tokens, Outcome(3, 0, "it is broken", [fault]))
+    assert requests.wait(running, tokens[0], 5) == Outcome(3, 0, "it is broken", [fault])
+    requests.forget(settings)
+    assert list(settings.pid_folder_path.iterdir()) == []
+
+
+def test_an_answer_that_takes_too_long_is_not_waited_for(running: Running) -> None:
+    with pytest.raises(NoAnswer, match=r"not over after 0\.1 s; it goes on"):
+        requests.wait(running, "token", 0.1)
+
+
+def test_of_one_that_has_ended_no_answer_is_awaited(running: Running) -> None:
+    os.kill(running.pid, signal.SIGKILL)
+    with pytest.raises(NoAnswer, match=r"ended before it had reloaded"):
+        requests.wait(running, "token", 20)
