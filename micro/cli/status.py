@@ -60,10 +60,11 @@ def _waiting(settings: Settings) -> dict[str, Any]:
 
 def _show(status: dict[str, Any]) -> None:
     plugins = status["plugins"]
+    count = f"{plugins['loaded']} plugin{'' if plugins['loaded'] == 1 else 's'}"
     left_out = f", {len(plugins['failed'])} left out" if plugins["failed"] else ""
     click.echo(
         f"Micro {status['version']}, process {status['pid']}, since {local(status['started'])}:"
-        f" generation {status['generation']}, {plugins['loaded']} plugins{left_out}"
+        f" generation {status['generation']}, {count}{left_out}"
     )
     rows = [
         (each["name"], each["state"], each["pid"], each["generation"], each["restarts"], _age(each["since"]))
@@ -74,7 +75,7 @@ def _show(status: dict[str, Any]) -> None:
     for each in plugins["failed"]:
         click.echo(f"Left out: {each['name']} ({each['origin']}): {each['cause']}")
     if failure := status["last_failure"]:
-        click.echo(f"Last failure: {local(failure['time'])}, {failure['what']} {failure['reason']}")
+        click.echo(f"Last failure: {local(failure['time'])}, {failure['what']}: {failure['reason']}")
 
 
 def _show_waiting(status: dict[str, Any]) -> None:

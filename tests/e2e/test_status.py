@@ -30,7 +30,7 @@ def test_status_follows_the_processes(
     again = wait_for(lambda: run_micro("status", "-pp", str(micro.pids)).returncode == 0)
     assert again
     shown = run_micro("status", "-pp", str(micro.pids)).stdout
-    assert "Last failure:" in shown and "worker1 was killed by SIGKILL" in shown
+    assert "Last failure:" in shown and "worker1: was killed by SIGKILL" in shown
 
 
 def test_status_where_nothing_runs_is_one_line_and_exit_1(run_micro: Callable[..., Any]) -> None:
