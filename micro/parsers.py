@@ -185,3 +185,11 @@ def bind(raw: Any) -> str:
     if ":" not in value or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise ValueError(f"expected HOST:PORT or unix:PATH, found {found(raw)}")
     return value
+
+
+def address_or_none(raw: Any) -> str:
+    """Read HOST:PORT, or nothing."""
+    value = text(raw).strip()
+    if value.startswith("unix:"):
+        raise ValueError(f"expected HOST:PORT, found {found(raw)}")
+    return bind(value) if value else ""

@@ -174,6 +174,12 @@ class Settings:
     metrics: bool = _setting(
         True, "micro.metrics", parse=parsers.switch, help="Count and time runs, and serve that at /metrics."
     )
+    metrics_bind: str = _setting(
+        "",
+        "micro.metrics_bind",
+        parse=parsers.address_or_none,
+        help="Address, HOST:PORT, at which Celery nodes serve /metrics, for a Micro without REST.",
+    )
     log_max_size: int = _setting(
         0,
         "micro.log_max_size",

@@ -146,9 +146,9 @@ def _taken(notes: deque[Any]) -> list[Any]:
 class Metrics:
     """What one service measures: the meter of its runs, and where the numbers of all its processes are."""
 
-    def __init__(self) -> None:
+    def __init__(self, plugins: int = 1) -> None:
         folder = os.environ.get(FOLDER_VARIABLE)
-        self.files = MetricFiles(Path(folder)) if folder else None
+        self.files = MetricFiles(Path(folder), plugins) if folder else None
         self.registry = CollectorRegistry()
         self.meter = Meter(self.registry, self.files)
 
@@ -157,7 +157,7 @@ def meter_runs(micro: Micro) -> Metrics | None:
     """Let the service count its runs from now on; None if the setting ``metrics`` is off."""
     if not micro.settings.metrics:
         return None
-    metrics = Metrics()
+    metrics = Metrics(len(micro.loaded))
     micro.observer = metrics.meter
     micro.loaded.hooks.register(metrics.meter)
     return metrics

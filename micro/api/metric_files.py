@@ -15,15 +15,16 @@ log = logging.getLogger(__name__)
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _KINDS = ("counter", "histogram", "gauge_livesum")
-_SIZE = 1 << 18
+_LEAST_SIZE, _SIZE_OF_PLUGIN = 1 << 16, 1 << 14
 _PAST = 0
 
 
 class MetricFiles:
-    """The folder of the files, one for each process and kind of instrument."""
+    """The folder of the files, one for each process and kind of instrument, with room for so many plugins."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, plugins: int = 1) -> None:
         self.folder = folder
+        self._size = max(_LEAST_SIZE, plugins * _SIZE_OF_PLUGIN)
         self.usable = True
 
     def prepare(self, pid: int) -> None:
@@ -35,7 +36,7 @@ class MetricFiles:
             for kind in _KINDS:
                 # A process of the same number may have left its own.
                 with (self.folder / f"{kind}_{pid}.db").open("xb") as file:
-                    file.write(bytes(_SIZE))
+                    file.write(bytes(self._size))
         except FileExistsError:
             self.usable = True
         except OSError as err:
@@ -48,6 +49,8 @@ class MetricFiles:
     @contextmanager
     def settled(self) -> Iterator[None]:
         """Hold the files still for whoever reads them, with those of dead processes merged."""
+        # Whoever tidies up old files may have taken it away.
+        self.folder.mkdir(exist_ok=True)
         with (self.folder / "lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._bury()

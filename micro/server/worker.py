@@ -27,6 +27,7 @@ from micro.jobs.upkeeper import Upkeeper
 from micro.ready import tell_ready
 from micro.secrets import masked_urls
 from micro.server.child import Role, run_child
+from micro.server.exporter import open_exporter
 from micro.server.facts import load
 from micro.server.logs import configure_logging
 from micro.service import Micro
@@ -138,12 +139,17 @@ def _connect_threads(app: Celery, micro: Micro) -> None:
     store = open_store(micro.settings)
     upkeeper = Upkeeper(store, micro.settings.jobs_keep, owner, partial(publish, app))
     desk = Desk(app, Jobs(micro, store))
+    exporter = open_exporter(micro)
 
     def start(**_: Any) -> None:
         upkeeper.start()
         desk.start()
+        if exporter:
+            exporter.start()
 
     def stop(**_: Any) -> None:
+        if exporter:
+            exporter.stop()
         desk.stop()
         upkeeper.stop()
 

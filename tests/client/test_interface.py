@@ -15,6 +15,7 @@ from uuid import UUID
 import pytest
 
 from micro.client import Client, Job, JobCancelled, Progress
+from micro.correlation import Call, working_for
 from micro.errors import (
     BadRequest,
     Conflict,
@@ -254,3 +255,11 @@ def test_a_busy_pool_keeps_nobody_waiting(client: Client, waiting: Job) -> None:
     queued = client.submit("Adder", a=1)
     assert (queued.state, waiting.state) == ("queued", "running")
     assert len(client.plugins()) == 4
+
+
+def test_what_is_called_on_behalf_of_a_call_belongs_to_it(client: Client) -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    with working_for(Call("order-7", trace)):
+        job = client.submit("Adder", a=1, b=2)
+    assert (job.known["request_id"], job.known["traceparent"]) == ("order-7", trace)
+    assert job.result(10) == {"sum": 3}

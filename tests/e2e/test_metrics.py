@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import re
+import socket
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 _SAMPLE = re.compile(r"^(\w+)\{(.*)\} ([\d.e+-]+)$", re.MULTILINE)
 
 
-def _scrape(micro: Any) -> dict[tuple[str, str], float]:
-    with urllib.request.urlopen(f"{micro.url}/metrics", timeout=20) as answer:
+def _scrape(micro: Any, url: str = "") -> dict[tuple[str, str], float]:
+    with urllib.request.urlopen(f"{url or micro.url}/metrics", timeout=20) as answer:
         text = answer.read().decode()
     return {(name, labels): float(value) for name, labels, value in _SAMPLE.findall(text)}
 
@@ -43,3 +47,31 @@ def test_each_start_begins_to_count_anew(start_micro: Callable[..., Any], good_p
     assert first.stop() == 0
     second = start_micro("-G", "-p", good_plugins, MICRO_PID_FOLDER_PATH=str(first.pids))
     assert _runs(_scrape(second), "rest") == 0
+
+
+def test_workers_without_rest_serve_metrics_at_an_address_of_their_own(
+    start_micro: Callable[..., Any], good_plugins: str, free_tcp_port: int, wait_for: Callable[..., Any]
+) -> None:
+    address = f"127.0.0.1:{free_tcp_port}"
+    micro = start_micro("-C", "-cw", "2", "-p", good_plugins, MICRO_METRICS_BIND=address)
+    requests = micro.requests()
+    for _ in range(4):
+        requests.run.delay("Process").wait(timeout=20)
+    # Whichever node answers.
+    wait_for(lambda: _runs(_scrape(micro, f"http://{address}"), "celery") == 4)
+    names = {name for name, _ in _scrape(micro, f"http://{address}")}
+    assert {"micro_build_info", "micro_plugin_info"} <= names
+    assert not names & {"micro_jobs", "micro_queue_depth"}
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"http://{address}/elsewhere", timeout=20)
+    assert micro.stop() == 0
+
+
+def test_an_address_that_is_taken_costs_the_page_only(
+    start_micro: Callable[..., Any], good_plugins: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = "127.0.0.1:{1}".format(*taken.getsockname())
+        micro = start_micro("-C", "-p", good_plugins, MICRO_METRICS_BIND=address)
+        assert f"Metrics cannot be served at {address}" in micro.output()
+        assert micro.requests().run.delay("Process").wait(timeout=20)

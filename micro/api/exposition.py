@@ -1,0 +1,92 @@
+"""What Prometheus is shown: the runs of all processes, and what is looked up when it asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from micro import __version__
+from micro.api.metric_files import MetricFiles
+from micro.jobs.backlog import Backlog
+
+if TYPE_CHECKING:
+    from micro.jobs.service import Jobs
+    from micro.service import Micro
+
+Numbers = dict[Any, int]
+
+
+def render(
+    runs: MetricFiles | CollectorRegistry, service: ServiceCollector, accept: str
+) -> tuple[bytes, str]:
+    """Return the page and its content type, as the header ``accept`` wants it."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(service)
+    encode, content_type = choose_encoder(accept)
+    if isinstance(runs, CollectorRegistry):
+        registry.register(_Others(runs))
+        return encode(registry), content_type
+    with runs.settled():
+        MultiProcessCollector(registry, str(runs.folder))
+        return encode(registry), content_type
+
+
+class _Others:
+    """Collects what another registry has."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Any:
+        return self._registry.collect()
+
+
+class ServiceCollector:
+    """What is looked up when it is asked for: versions, plugins, and what broker and job table hold.
+
+    What did not answer is left out, and ``micro_reachable`` says so. Without jobs to find, neither is asked.
+    """
+
+    def __init__(self, micro: Micro, find_jobs: Callable[[], Jobs | None]) -> None:
+        self._micro, self._find_jobs = micro, find_jobs
+        self._backlog = Backlog(self._needed_jobs)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the families."""
+        yield _family("micro_build_info", "The Micro that serves", ("version",), {(__version__,): 1})
+        versions = {(each.name, each.version or ""): 1 for each in self._micro.loaded}
+        yield _family("micro_plugin_info", "The plugins that are served", ("plugin", "version"), versions)
+        if self._micro.settings.broker_url and self._find_jobs():
+            yield from self._collect_jobs()
+
+    def _needed_jobs(self) -> Jobs:
+        jobs = self._find_jobs()
+        assert jobs is not None
+        return jobs
+
+    def _collect_jobs(self) -> Iterator[GaugeMetricFamily]:
+        counts = self._backlog.counts()
+        reachable = {"store": int(counts.jobs is not None), "queues": int(counts.queues is not None)}
+        yield _family("micro_reachable", "Whether what is measured answered", ("part",), _labelled(reachable))
+        if counts.jobs is not None:
+            yield _family("micro_jobs", "Jobs on record", ("state",), _labelled(counts.jobs))
+        if counts.queues is not None:
+            yield _family(
+                "micro_queue_depth", "Runs that wait in the queue", ("queue",), _labelled(counts.queues)
+            )
+
+
+def _labelled(numbers: Mapping[str, int]) -> Numbers:
+    return {(label,): number for label, number in numbers.items()}
+
+
+def _family(name: str, text: str, labels: tuple[str, ...], values: Numbers) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for key, value in values.items():
+        family.add_metric(list(key), value)
+    return family
