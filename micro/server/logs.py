@@ -75,8 +75,12 @@ def configure_logging(level: str, log_format: str = "text", process: str = "") -
             "disable_existing_loggers": False,
             "formatters": {"line": {"()": make_formatter, "log_format": log_format, "process": process}},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-            # It warns of ETAs, which Micro does not use, at each start with RabbitMQ.
-            "loggers": {"kombu.transport.native_delayed_delivery": {"level": "ERROR"}},
+            "loggers": {
+                # It warns of ETAs, which Micro does not use, at each start with RabbitMQ.
+                "kombu.transport.native_delayed_delivery": {"level": "ERROR"},
+                # At DEBUG it tells all parameters, secret ones among them.
+                "celery.pool": {"level": "INFO" if level == "DEBUG" else level},
+            },
             "root": {"level": level, "handlers": ["stderr"]},
         }
     )

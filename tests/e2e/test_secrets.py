@@ -1,0 +1,90 @@
+"""Whatever Micro shows or logs, at DEBUG too, has no password, no key and no secret parameter in it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from micro.client import connect
+from micro.errors import MicroError
+
+KEY = "an-api-key-nobody-may-see"
+DATABASE = "a-password-for-jobs"
+PARAMETER = "s3cret-parameter"
+PLUGIN = """
+from pydantic import SecretStr
+from micro import PluginBase, PluginDescription
+
+class Login(PluginBase):
+    def run(self, password: SecretStr, fail: bool = False, user: str = ""):
+        if fail:
+            raise RuntimeError(f"cannot log in with {password}")
+        return {"length": len(password.get_secret_value())}
+
+plugin = PluginDescription(name="Login")
+"""
+CALLS: tuple[dict[str, Any], ...] = (
+    {"password": PARAMETER},
+    {"password": PARAMETER, "fail": True},
+    {"password": PARAMETER, "user": 7},
+    {"password": [PARAMETER]},
+)
+
+
+def attempt(call: Callable[[], Any]) -> str:
+    """Return what the caller is told, be it the error."""
+    try:
+        return json.dumps(call())
+    except MicroError as err:
+        return f"{err.message} {err}"
+
+
+def test_secrets_are_shown_nowhere(
+    start_micro: Callable[..., Any],
+    run_micro: Callable[..., Any],
+    own_database: Any,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "plugins" / "login").mkdir(parents=True)
+    (tmp_path / "plugins" / "login" / "interface.py").write_text(PLUGIN)
+    env = {
+        "MICRO_API_KEYS": f"caller:{KEY}",
+        "MICRO_JOBS_URL": own_database.url.replace("postgres@", f"postgres:{DATABASE}@"),
+        "MICRO_LOG_LEVEL": "DEBUG",
+    }
+    micro = start_micro("-G", "-C", "-p", str(tmp_path / "plugins"), **env)
+    told: list[str] = []
+    with connect(micro.url, api_key=KEY) as client, connect(micro.broker_url) as broker:
+        for params in CALLS:
+            told += [attempt(lambda params=params: client.run("Login", **params))]
+            told += [attempt(lambda params=params: client.submit("Login", **params).result(timeout=30))]
+            told += [attempt(lambda params=params: broker.run("Login", **params))]
+        told += [json.dumps(job.details) for job in client.jobs()]
+        told += [json.dumps([event.data for event in job.events()]) for job in client.jobs()]
+    for words in (("config",), ("jobs", "list", "--json"), ("status", "--json"), ("status",), ("plugins",)):
+        done = run_micro(*words, **env, MICRO_PID_FOLDER_PATH=str(micro.pids))
+        told += [done.stdout, done.stderr]
+    assert micro.stop() == 0
+    said = [*told, micro.output(), micro.log.read_text()]
+    for secret in (KEY, DATABASE, PARAMETER):
+        found = [text for text in said if secret in text]
+        lines = [line for text in found for line in text.splitlines() if secret in line]
+        assert lines == []
+    assert "Traceback" in micro.output()
+
+
+@pytest.mark.parametrize(
+    "url", ["amqp://guest:wr0ng-password@127.0.0.1:1//", "redis://:wr0ng-password@127.0.0.1:1/0"]
+)
+def test_a_broker_that_is_away_is_named_without_its_password(run_micro: Callable[..., Any], url: str) -> None:
+    began = time.monotonic()
+    done = run_micro("-G", "-C", "-B", url, "-ll", "DEBUG")
+    assert done.returncode == 3
+    assert "wr0ng-password" not in done.stdout + done.stderr
+    assert "127.0.0.1:1" in done.stderr
+    assert time.monotonic() - began < 60
