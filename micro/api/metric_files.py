@@ -17,6 +17,7 @@ FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _KINDS = ("counter", "histogram", "gauge_livesum")
 _LEAST_SIZE, _SIZE_OF_PLUGIN = 1 << 16, 1 << 14
 _PAST = 0
+_MANY = 48
 
 
 class MetricFiles:
@@ -33,6 +34,10 @@ class MetricFiles:
         The library makes files with holes, and a process that writes into a hole of a full disk is killed.
         """
         try:
+            if len(list(self.folder.iterdir())) > _MANY:
+                # Where nobody asks for the numbers, nobody merges them either.
+                with self.settled():
+                    pass
             for kind in _KINDS:
                 # A process of the same number may have left its own.
                 with (self.folder / f"{kind}_{pid}.db").open("xb") as file:

@@ -10,6 +10,7 @@ import pytest
 
 from micro import PluginError
 from micro.api.meter import meter_runs
+from micro.api.metric_files import MetricFiles
 from micro.errors import InvalidParameters, MicroError, PluginFailed
 from micro.plugin.context import RunContext
 from micro.service import Micro
@@ -135,6 +136,15 @@ def test_processes_share_a_folder_and_what_dead_ones_counted_stays(tmp_path: Pat
     files = [line for line in second if line.endswith(".db")]
     assert len(files) == 5
     assert "counter_0.db" in files
+
+
+def test_the_files_of_dead_processes_do_not_pile_up_where_nobody_asks_for_them(tmp_path: Path) -> None:
+    files = MetricFiles(tmp_path)
+    # More than any system counts up to.
+    for pid in range(5_000_000, 5_000_100):
+        files.prepare(pid)
+    assert files.usable
+    assert len(list(tmp_path.iterdir())) < 60
 
 
 def test_a_folder_that_cannot_be_written_costs_the_numbers_and_no_run(tmp_path: Path) -> None:
