@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -15,6 +16,7 @@ from flask import Response, request
 _HERE = Path(__file__).parent
 _SOURCES = (_HERE / "assets", _HERE / "vendor" / "jedison")
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}
+_IMPORT = re.compile(rb'^(?:import|export) .*from "\./([\w.-]+)";$', re.MULTILINE)
 _WORTH_PACKING = 1024
 _FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -63,6 +65,17 @@ class Assets:
         """Name the content of all files: scripts import each other, so they change their address together."""
         named = "".join(f"{name} {asset.digest}\n" for name, asset in sorted(self.files.items()))
         return sha256(named.encode()).hexdigest()[:16]
+
+    def imported(self, script: str) -> list[str]:
+        """Name all that this script imports, and what that imports, so that a page can fetch them at once."""
+        found: dict[str, None] = {}
+        pending = [script]
+        while pending:
+            for name in _IMPORT.findall(self.files[pending.pop()].body):
+                if (imported := name.decode()) not in found:
+                    found[imported] = None
+                    pending.append(imported)
+        return list(found)
 
     def respond(self, digest: str, name: str) -> Response | None:
         """Answer with a file, which a browser may keep for ever; None where there is none."""

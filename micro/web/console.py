@@ -42,6 +42,7 @@ def create_blueprint(micro: Micro) -> Blueprint:
             page=name,
             root=root,
             assets=f"{root}ui/assets/{assets.digest}",
+            imported=assets.imported(f"{name}.js"),
             texts=assets.texts,
             version=__version__,
             queue=micro.settings.task_queues[0],

@@ -58,6 +58,11 @@ def test_a_page_and_all_that_it_loads_is_there_and_small(get: Get, path: str) ->
 
 
 @pytest.mark.parametrize("path", PATHS)
+def test_a_page_names_all_that_its_scripts_import(get: Get, path: str) -> None:
+    assert loaded(get, path) == set(linked(get(path)))
+
+
+@pytest.mark.parametrize("path", PATHS)
 def test_a_page_has_no_data_and_no_code_in_it(get: Get, path: str) -> None:
     page = get(path)
     assert "Hidden" not in page.text

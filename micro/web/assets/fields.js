@@ -227,7 +227,18 @@ class List extends keepingErrors(Jedison.EditorArray) {
     const { children } = this.instance;
     const same = this.shown?.length === children.length && this.shown.every((each, index) => each === children[index]);
     this.shown = [...children];
-    if (!same) super.refreshUI();
+    if (same) return;
+    const removed = this.control.childrenSlot.contains(document.activeElement);
+    super.refreshUI();
+    // The button that was pressed is gone; without this the keyboard would begin at the top of the page.
+    if (removed) this.control.addBtn.focus();
+  }
+
+  addEventListeners() {
+    super.addEventListeners();
+    this.instance.on("item-add", (initiator, item) => {
+      if (initiator === "user") item.ui.control.container.querySelector("input, select, textarea")?.focus();
+    });
   }
 }
 

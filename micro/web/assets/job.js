@@ -10,6 +10,7 @@ import { showResult } from "./result.js";
 import texts from "./texts.js";
 import { tree } from "./tree.js";
 
+const MOST_LINES = 5000;
 const words = texts.job;
 const id = new URLSearchParams(location.search).get("id");
 const path = `jobs/${encodeURIComponent(id ?? "")}`;
@@ -68,6 +69,7 @@ function addLine({ level, text, time }) {
   log.firstElementChild.append(
     element("li", { class: String(level).toLowerCase() }, element("time", {}, stamp), element("b", {}, level), element("span", {}, text)),
   );
+  if (log.firstElementChild.children.length > MOST_LINES) log.firstElementChild.firstElementChild.remove();
   if (atEnd) log.scrollTop = log.scrollHeight;
 }
 
@@ -101,6 +103,7 @@ function showFacts() {
     [words.attempt, job.attempt ? fill(words.attempt_of, { attempt: job.attempt, attempts: job.attempts }) : null],
     [words.worker, job.worker],
     [words.queue, job.queue],
+    [words.generation, job.generation],
     [words.transport, job.transport],
     [words.parent, parent],
     [words.id, job.id],

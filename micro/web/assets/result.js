@@ -24,7 +24,7 @@ export function showResult(target, value) {
   target.replaceChildren(
     tabs(words.label, [
       { title: words.view, content: view },
-      { title: words.json, content: codeBlock(JSON.stringify(value, null, 2)) },
+      { title: words.json, content: () => codeBlock(JSON.stringify(value, null, 2)) },
     ]),
   );
 }

@@ -1,4 +1,4 @@
-// Tabs that work with the keyboard: tabs(label, [{title, content}]).
+// Tabs that work with the keyboard: tabs(label, [{title, content}]); content may be a function that makes it late.
 
 import { element, freshId } from "./dom.js";
 
@@ -15,10 +15,12 @@ export function tabs(label, pages) {
     element(
       "div",
       { role: "tabpanel", id: `${group}-panel-${index}`, "aria-labelledby": `${group}-${index}`, tabindex: 0 },
-      page.content,
+      typeof page.content === "function" ? null : page.content,
     ),
   );
   function open(chosen, focus = false) {
+    const { content } = pages[chosen];
+    if (typeof content === "function" && !panels[chosen].hasChildNodes()) panels[chosen].append(content());
     buttons.forEach((button, index) => {
       button.setAttribute("aria-selected", String(index === chosen));
       button.tabIndex = index === chosen ? 0 : -1;

@@ -213,6 +213,20 @@ def test_an_example_fills_in_the_form(try_it: Open, shoot: Any) -> None:
     assert page.get_by_label("day").get_attribute("aria-invalid") == "true"
 
 
+def test_the_keyboard_stays_where_a_list_is_filled(try_it: Open) -> None:
+    page = try_it("booking")
+    wishes = page.get_by_role("group", name="wishes")
+    for text in ("candles", "music"):
+        wishes.get_by_role("button", name="Add").press("Enter")
+        page.keyboard.type(text)
+    assert [field.input_value() for field in wishes.get_by_role("textbox").all()] == ["candles", "music"]
+    wishes.get_by_role("button", name="Move up").last.press("Enter")
+    assert [field.input_value() for field in wishes.get_by_role("textbox").all()] == ["music", "candles"]
+    wishes.get_by_role("button", name="Remove").first.press("Enter")
+    assert wishes.get_by_role("textbox").input_value() == "candles"
+    assert wishes.get_by_role("button", name="Add").evaluate("button => button === document.activeElement")
+
+
 def test_an_error_deep_inside_points_at_its_field(try_it: Open) -> None:
     page = try_it("booking")
     page.get_by_role("button", name="Example 1").click()
