@@ -51,6 +51,8 @@ def _install(interpreter: str, folder: Path) -> None:
     (folder / "complete").touch()
 
 
+# The first of them installs the client, where no run before has.
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("broker", ["rabbitmq", "redis"])
 def test_it_lists_and_runs_the_plugins(
     broker: str,
