@@ -15,7 +15,7 @@ comes over HTTP can have it."""
 
 # Probes, and pages that hold no data: what these fetch needs the key again. "/" is named by its endpoint,
 # as without the console it may be a page of a plugin's.
-_OPEN = frozenset({"/livez", "/readyz", "/healthz", "/version"})
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/healthz", "/version"})
 _OPEN_PAGES = ("/docs", "/ui")
 _OPEN_START = "console.start"
 # What answers to a key with a list of plugins tell is cut down to these, here or in the views.
@@ -32,10 +32,15 @@ def require_keys(app: Flask, micro: Micro) -> None:
 
     @app.before_request
     def check() -> None:
-        if IN_PROCESS in request.environ or _is_open():
+        environ = request.environ
+        key = environ.get("HTTP_X_API_KEY") or _bearer(environ.get("HTTP_AUTHORIZATION", ""))
+        grant = ring.find(key) if key else None
+        if grant is None:
+            if not _is_open() and IN_PROCESS not in environ:
+                raise _unauthorized(key)
             return
-        grant = g.api_key = _grant(ring)
-        if grant.plugins is not None:
+        g.api_key = grant
+        if grant.plugins is not None and not _is_open():
             _check_plugins(app, grant, micro.loaded)
 
 
@@ -58,26 +63,22 @@ def _is_open() -> bool:
     # Browsers ask so before they send a request to another origin, and never with a key.
     if request.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
         return True
-    if rule.rule in _OPEN or request.endpoint == _OPEN_START:
+    if rule.rule in OPEN_PATHS or request.endpoint == _OPEN_START:
         return True
     return any(f"{rule.rule}/".startswith(f"{page}/") for page in _OPEN_PAGES)
 
 
-def _grant(ring: KeyRing) -> Grant:
-    given = request.headers.get("X-API-Key") or _bearer()
-    if not given:
-        raise Unauthorized(
-            "This service asks for an API key; send it as 'Authorization: Bearer <key>' or 'X-API-Key: <key>'"
-        )
-    grant = ring.find(given)
-    if grant is None:
-        raise Unauthorized("The API key is none of this service's; it may have been replaced")
-    return grant
-
-
-def _bearer() -> str:
-    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+def _bearer(authorization: str) -> str:
+    scheme, _, key = authorization.partition(" ")
     return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def _unauthorized(key: str) -> Unauthorized:
+    if key:
+        return Unauthorized("The API key is none of this service's; it may have been replaced")
+    return Unauthorized(
+        "This service asks for an API key; send it as 'Authorization: Bearer <key>' or 'X-API-Key: <key>'"
+    )
 
 
 def _check_plugins(app: Flask, grant: Grant, plugins: Plugins) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from micro import __version__
 from micro.api import openapi_fixed as fixed
 from micro.api import openapi_jobs, openapi_probes
+from micro.api.access import OPEN_PATHS
 from micro.errors import PluginNotFound
 from micro.plugin.examples import usable_examples
 from micro.plugin.manager import Plugin, Plugins
@@ -25,6 +26,8 @@ def build_openapi(micro: Micro, only: Container[str] | None = None) -> dict[str,
     asks_for_keys = bool(micro.settings.api_keys or micro.settings.api_keys_file)
     schemas: dict[str, Any] = {**fixed.SCHEMAS, **openapi_probes.SCHEMAS, **openapi_jobs.SCHEMAS}
     paths: dict[str, Any] = {**fixed.PATHS, **openapi_probes.PATHS, **openapi_jobs.PATHS}
+    if asks_for_keys:
+        paths |= {path: _open(paths[path]) for path in OPEN_PATHS & paths.keys()}
     for key, plugin in _keys(micro.loaded).items():
         if only is not None and plugin.name not in only:
             continue
@@ -49,6 +52,11 @@ def build_openapi(micro: Micro, only: Container[str] | None = None) -> dict[str,
             "headers": {"X-Request-ID": fixed.REQUEST_ID},
         },
     }
+
+
+def _open(item: dict[str, Any]) -> dict[str, Any]:
+    """Say of a path's operation that it asks for no key."""
+    return {**item, "get": {**item["get"], "security": []}}
 
 
 def address(plugin: Plugin, plugins: Plugins) -> str:

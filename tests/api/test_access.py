@@ -172,6 +172,14 @@ def test_the_document_has_the_key_s_plugins_and_says_how_to_send_it(client: Flas
     assert document(ALL)["components"]["securitySchemes"].keys() == {"bearer", "header"}
 
 
+@pytest.mark.parametrize("key", [ALL, SOME, NONE, "wrong-key-wrong-key"])
+def test_a_probe_asks_nobody(client: FlaskClient, key: str) -> None:
+    document = client.get("/openapi.json", headers=bearer(ALL)).json or {}
+    for path in ("/livez", "/version"):
+        assert client.get(path, headers=bearer(key)).status_code == 200
+        assert document["paths"][path]["get"]["security"] == []
+
+
 @pytest.fixture
 def jobs(app: Flask) -> dict[str, str]:
     """Put a job of each plugin on record, twice; the ids of the newer ones."""
