@@ -49,7 +49,7 @@ def build_openapi(micro: Micro, only: Container[str] | None = None) -> dict[str,
             **({"securitySchemes": fixed.SECURITY_SCHEMES} if asks_for_keys else {}),
             "schemas": schemas,
             "responses": {"Problem": fixed.PROBLEM_RESPONSE},
-            "headers": {"X-Request-ID": fixed.REQUEST_ID},
+            "headers": {"X-Request-ID": fixed.REQUEST_ID, "traceparent": fixed.TRACEPARENT},
         },
     }
 

@@ -97,7 +97,12 @@ REQUEST_ID: Final = {
     "required": True,
     "schema": _STRING,
 }
-HEADERS: Final = {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
+TRACEPARENT: Final = {
+    "description": "The W3C trace context of the request: the caller's own or a new one.",
+    "required": True,
+    "schema": _STRING,
+}
+HEADERS: Final = {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-ID", "traceparent")}
 PROBLEM_RESPONSE: Final = {
     "description": "What went wrong.",
     "headers": HEADERS,

@@ -41,7 +41,7 @@ _VERBOSE: Final = {
     "name": "verbose",
     "in": "query",
     "allowEmptyValue": True,
-    "schema": _STRING,
+    "schema": {},
     "description": "Lists the checks; whatever its value.",
 }
 SCHEMAS: Final = {
