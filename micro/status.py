@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,10 +24,15 @@ def read_status(settings: Settings) -> dict[str, Any]:
     """Return what the files tell; ``queues`` and ``jobs``, which no file knows, are None.
 
     Where no supervisor has told anything, as another server serves the application, there are no
-    processes, and the generation is 1.
+    processes, and the generation is 1. So it is where the supervisor was killed, and could not take its
+    files away.
     """
     told = _read_supervisors(settings)
-    ready = [facts for name in process_names(settings) if (facts := read_ready(settings, name))]
+    if told and not lives(told["pid"]):
+        told, names = {}, []
+    else:
+        names = process_names(settings)
+    ready = [facts for name in names if (facts := read_ready(settings, name))]
     plugins = ready[0] if ready else {}
     return {
         "version": __version__,
@@ -53,6 +60,20 @@ def waiting(depths: Mapping[str, int] | None, jobs: Mapping[str, int] | None) ->
 def iso(seconds: float) -> str:
     """Write seconds since the epoch as a time in ISO 8601, UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def lives(pid: int) -> bool:
+    """Tell whether the process is there, whosever it is; one that only waits to be reaped is not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    # There is no such file on macOS, where a process that has ended counts as there until it is reaped.
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
+    return True
 
 
 def _read_supervisors(settings: Settings) -> dict[str, Any]:

@@ -54,7 +54,9 @@ def _waiting(settings: Settings) -> dict[str, Any]:
     if not settings.broker_url:
         return {}
     jobs = Jobs(Micro(settings, Plugins(create_hook_manager())))
-    counts = Backlog(lambda: jobs).counts()
+    backlog = Backlog(lambda: jobs)
+    backlog.load()
+    counts = backlog.counts()
     return waiting(counts.queues, counts.jobs)
 
 

@@ -13,7 +13,8 @@ import click
 from micro.cli.options import resolve, settings_options
 from micro.errors import MicroError
 from micro.server.launch import GRACE_BEYOND_CHILDREN
-from micro.server.running import find_running, lives
+from micro.server.running import find_running
+from micro.status import lives
 
 _LOOK_SECONDS = 0.05
 # For what the processes need beyond their grace to be killed and buried.

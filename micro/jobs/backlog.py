@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from micro.jobs.depth import queue_depths
+from micro.jobs.depth import load_libraries, queue_depths
 from micro.readiness import Inquiry
 
 if TYPE_CHECKING:
@@ -31,8 +32,15 @@ class Backlog:
     """Asks the job table and the broker at once, and gives them two seconds; answers are kept for three."""
 
     def __init__(self, find_jobs: Callable[[], Jobs]) -> None:
+        self._find_jobs = find_jobs
         self._jobs = Inquiry(lambda: _tried(lambda: _count_jobs(find_jobs())), _KEEP_SECONDS)
         self._queues = Inquiry(lambda: _tried(lambda: queue_depths(find_jobs())), _KEEP_SECONDS)
+
+    def load(self) -> None:
+        """Import what asking needs, which on a busy machine can take longer than an answer may."""
+        with suppress(Exception):
+            # What fails here is what fails when they are asked, and told then.
+            load_libraries(self._find_jobs())
 
     def counts(self) -> Counts:
         """Return what they answered."""

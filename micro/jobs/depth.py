@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from micro.jobs.service import Jobs
 
 _CONNECT_SECONDS = 2
+
+
+def load_libraries(jobs: Jobs) -> None:
+    """Import those for the broker and the job table, connecting to neither."""
+    from micro.jobs.queue import make_celery
+
+    import_module("micro.jobs.store")
+    with make_celery(jobs.micro.settings).connection_for_read() as connection:
+        connection.get_transport_cls()
 
 
 def queue_names(jobs: Jobs) -> list[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 from micro.errors import EXIT_FAILED, EXIT_OK, MicroError, one_line
@@ -26,7 +28,8 @@ def run_detached(work: Callable[[Tell], int]) -> str:
     """Call ``work`` in a new process, and return what it tells, once, when it is ready.
 
     The process leads a session of its own and has no terminal; this one is free to end. Raises
-    DaemonFailed with the sentence and the exit code of a ``work`` that ended before.
+    DaemonFailed with the sentence and the exit code of a ``work`` that ended before. Ctrl-C until then
+    stops ``work``.
     """
     reader, writer = os.pipe()
     pid = os.fork()
@@ -34,8 +37,15 @@ def run_detached(work: Callable[[Tell], int]) -> str:
         os.close(reader)
         _run(work, writer)
     os.close(writer)
-    with os.fdopen(reader) as pipe:
-        line = pipe.readline()
+    try:
+        with os.fdopen(reader) as pipe:
+            line = pipe.readline()
+    except KeyboardInterrupt:
+        # Ctrl-C does not reach a session of its own, and nobody wants what was called off.
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)
+        raise
     if not line:
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         reason = f"status {status}" if status >= 0 else f"signal {-status}"

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from micro.ready import process_names, read_ready
-from micro.server.running import find_running, lives
+from micro.server.running import find_running
 from micro.settings import Settings
+from micro.status import lives
 
 _CONNECT_SECONDS = 2
 

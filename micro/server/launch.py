@@ -75,10 +75,10 @@ def serve(
         _forget(settings, names)
         stack.callback(_forget, settings, names)
         write_settings(settings)
-        output, log = _output(settings, names, stream)
+        report = Report(settings, lambda text: output.line(NAME, text))
+        output, log = _output(settings, names, stream, partial(report.fail, "log"))
         for each in filter(None, (moved, unmeasured, *cautions(settings))):
             output.line(NAME, each)
-        report = Report(settings, lambda text: output.line(NAME, text))
         stack.callback(report.remove)
         reload = Reload(settings, serving, partial(_trial, settings), partial(report.fail, RELOAD))
 
@@ -164,10 +164,12 @@ def _child(
     )
 
 
-def _output(settings: Settings, names: list[str], stream: TextIO | None) -> tuple[Terminal, LogFile]:
+def _output(
+    settings: Settings, names: list[str], stream: TextIO | None, fail: Callable[[str], None]
+) -> tuple[Terminal, LogFile]:
     path = settings.log_folder_path / settings.log_file_name
     as_json = settings.log_format == "json"
-    log = LogFile(path, settings.log_max_size, lambda text: output.aside(NAME, text))
+    log = LogFile(path, settings.log_max_size, lambda text: output.aside(NAME, text), fail)
     log.setFormatter(logging.Formatter("%(message)s" if as_json else "%(name)s | %(message)s"))
     shape = json_line if as_json else None
     output = Terminal(stream, [NAME, *names], log, lambda name: bool(read_ready(settings, name)), shape)

@@ -19,11 +19,17 @@ BACKUPS = 5
 class LogFile(RotatingFileHandler):
     """Writes records to a file, which begins anew beyond ``max_size`` bytes, 0 for never.
 
-    ``tell`` is told, once, when it cannot be written, and when it can again. Raises ConfigError where it
-    cannot from the start.
+    ``tell`` is told, once, when it cannot be written, and when it can again; ``fail`` is told of the former
+    alone. Raises ConfigError where it cannot from the start.
     """
 
-    def __init__(self, path: Path, max_size: int, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        max_size: int,
+        tell: Callable[[str], None],
+        fail: Callable[[str], None] = lambda reason: None,
+    ) -> None:
         try:
             super().__init__(path, maxBytes=max_size, backupCount=BACKUPS, encoding="utf-8")
         except OSError as err:
@@ -33,6 +39,7 @@ class LogFile(RotatingFileHandler):
             ) from err
         self._path = path
         self._tell = tell
+        self._fail = fail
         self._problem = ""
         self._told = False
 
@@ -42,11 +49,14 @@ class LogFile(RotatingFileHandler):
             self.reopen()
         self._problem = ""
         super().emit(record)
-        if self._problem and not self._told:
-            self._tell(f"The log file '{self._path}' cannot be written ({self._problem}); serving goes on")
-        elif self._told and not self._problem:
+        # Noted before it is told, as who is told may log in turn.
+        told, self._told = self._told, bool(self._problem)
+        if self._told and not told:
+            problem = f"'{self._path}' cannot be written ({self._problem})"
+            self._tell(f"The log file {problem}; serving goes on")
+            self._fail(problem)
+        elif told and not self._told:
             self._tell(f"The log file '{self._path}' can be written again")
-        self._told = bool(self._problem)
 
     def reopen(self) -> None:
         """Let go of the file; the next record opens the one that has its name then."""
@@ -55,6 +65,11 @@ class LogFile(RotatingFileHandler):
         with suppress(OSError):
             if stream:
                 stream.close()
+
+    def doRollover(self) -> None:  # noqa: N802
+        """Begin anew; where the folder allows no other name for the file, it grows on."""
+        with suppress(OSError):
+            super().doRollover()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Note what went wrong, where logging would print a traceback for every record."""

@@ -59,11 +59,12 @@ class Report:
         try:
             write_whole(self._path, json.dumps(told))
         except OSError as err:
-            if not self._failing:
+            # Noted before it is told, as what takes it may fail and tell of that here.
+            known, self._failing = self._failing, True
+            if not known:
                 self._tell(
                     f"The status file '{self._path}' cannot be written ({err.strerror}); serving goes on"
                 )
-            self._failing = True
         else:
             self._failing = False
 

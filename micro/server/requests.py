@@ -14,8 +14,9 @@ from typing import Any
 
 from micro.errors import MicroError
 from micro.ready import write_whole
-from micro.server.running import Running, lives
+from micro.server.running import Running
 from micro.settings import Settings
+from micro.status import lives
 
 _ASKED, _ANSWERED = ".asked", ".answered"
 _LOOK_SECONDS = 0.1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from micro.layers import restore_settings
 from micro.server.child import settings_file
 from micro.server.folders import prepare_folders
 from micro.settings import Settings
+from micro.status import lives
 
 
 @dataclass(frozen=True)
@@ -59,20 +59,6 @@ def _holder(path: Path) -> int | None:
         return pid if pid and lives(pid) and _is_locked(descriptor) else None
     finally:
         os.close(descriptor)
-
-
-def lives(pid: int) -> bool:
-    """Tell whether the process is there, whosever it is; one that only waits to be reaped is not."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    # There is no such file on macOS, where a process that has ended counts as there until it is reaped.
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
-    return True
 
 
 def _is_locked(descriptor: int) -> bool:

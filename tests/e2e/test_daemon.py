@@ -72,6 +72,17 @@ def test_logs_are_reopened_at_sigusr1_and_followed_through_it(
     assert "SIGTERM: stopping" in log.read_text()
 
 
+def test_a_log_that_cannot_be_written_any_more_is_told_where_there_is_no_terminal(
+    micro: Run, tmp_path: Path
+) -> None:
+    assert micro("-G", "-D").returncode == 0
+    log = tmp_path / "log" / "micro.log"
+    log.unlink()
+    log.symlink_to("/dev/full")
+    micro("reload")
+    assert f"log: '{log}' cannot be written (No space left on device)" in micro("status").stdout
+
+
 def test_there_may_be_no_log_yet(micro: Run) -> None:
     failed = micro("logs")
     assert failed.returncode == 2
@@ -85,6 +96,8 @@ def test_a_log_that_cannot_be_written_any_more_does_not_stop_the_service(
     micro.log.unlink()
     micro.log.symlink_to("/dev/full")
     os.killpg(micro.pid("rest"), signal.SIGKILL)
-    wait_for(lambda: "cannot be written (No space left on device); serving goes on" in micro.output())
-    wait_for(lambda: "rest is up again" in micro.output())
+    wait_for(
+        lambda: "cannot be written (No space left on device); serving goes on" in micro.output(), seconds=30
+    )
+    wait_for(lambda: "rest is up again" in micro.output(), seconds=30)
     assert micro.call("/livez") == {"status": "live"}

@@ -15,7 +15,7 @@ def test_status_follows_the_processes(
     def status() -> Any:
         return json.loads(run_micro("status", "--json", "-pp", str(micro.pids)).stdout)
 
-    told = wait_for(lambda: (found := status())["jobs"] and found)
+    told = wait_for(lambda: (found := status())["jobs"] and found["queues"] and found, seconds=60)
     assert {each["name"]: each["state"] for each in told["processes"]} == dict.fromkeys(
         ("broker", "rest", "worker1"), "up"
     )
@@ -25,9 +25,9 @@ def test_status_follows_the_processes(
     assert {**over_rest, "queues": None} == {**told, "queues": None}
 
     os.killpg(micro.pid("worker1"), signal.SIGKILL)
-    failure = wait_for(lambda: micro.call("/status")["last_failure"])
+    failure = wait_for(lambda: micro.call("/status")["last_failure"], seconds=30)
     assert (failure["what"], failure["reason"]) == ("worker1", "was killed by SIGKILL")
-    again = wait_for(lambda: run_micro("status", "-pp", str(micro.pids)).returncode == 0)
+    again = wait_for(lambda: run_micro("status", "-pp", str(micro.pids)).returncode == 0, seconds=60)
     assert again
     shown = run_micro("status", "-pp", str(micro.pids)).stdout
     assert "Last failure:" in shown and "worker1: was killed by SIGKILL" in shown

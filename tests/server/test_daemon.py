@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from micro.status import lives
 
 WAITS = """
 import os, sys, time
@@ -64,3 +67,13 @@ def test_one_that_is_stopped_before_it_is_ready_says_so(tmp_path: Path) -> None:
 
 def test_a_fault_of_its_own_is_told_in_one_line(tmp_path: Path) -> None:
     assert start(tmp_path, "1 / 0").stdout == "failed 1 Micro failed: ZeroDivisionError: division by zero\n"
+
+
+def test_ctrl_c_before_it_is_ready_stops_it(tmp_path: Path, wait_for: Callable[..., Any]) -> None:
+    work = "while True: time.sleep(0.02)"
+    code = WAITS.replace("{work}", work)
+    starter = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.PIPE, text=True)
+    pid = int(wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), seconds=20))
+    starter.send_signal(signal.SIGINT)
+    assert "KeyboardInterrupt" in starter.communicate(timeout=20)[1]
+    assert not lives(pid)

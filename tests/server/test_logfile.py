@@ -16,8 +16,8 @@ OpenLog = Callable[..., LogFile]
 def open_log() -> Iterator[Callable[..., LogFile]]:
     opened: list[LogFile] = []
 
-    def make(path: Path, max_size: int = 0, tell: Callable[[str], object] = print) -> LogFile:
-        opened.append(LogFile(path, max_size, tell))
+    def make(path: Path, max_size: int = 0, *tell: Callable[[str], object]) -> LogFile:
+        opened.append(LogFile(path, max_size, *(tell or (print,))))
         return opened[-1]
 
     yield make
@@ -67,6 +67,42 @@ def test_a_full_disk_is_told_once_and_stops_nothing(
     assert said[1:] == [f"The log file '{path}' can be written again"]
     assert path.read_text() == "three\n"
     assert capsys.readouterr().err == ""
+
+
+def test_that_it_failed_is_told_apart_from_that_it_works_again(tmp_path: Path, open_log: OpenLog) -> None:
+    failures: list[str] = []
+    path = tmp_path / "micro.log"
+    path.symlink_to("/dev/full")
+    log = open_log(path, 0, print, failures.append)
+    write(log, "one", "two")
+    path.unlink()
+    write(log, "three")
+    assert failures == [f"'{path}' cannot be written (No space left on device)"]
+
+
+def test_who_is_told_may_log_in_turn(tmp_path: Path, open_log: OpenLog) -> None:
+    said: list[str] = []
+    path = tmp_path / "micro.log"
+    path.symlink_to("/dev/full")
+
+    def tell(text: str) -> None:
+        said.append(text)
+        write(log, text)
+
+    log = open_log(path, 0, tell)
+    write(log, "one")
+    assert len(said) == 1
+
+
+def test_a_full_file_grows_on_where_it_cannot_get_another_name(tmp_path: Path, open_log: OpenLog) -> None:
+    path = tmp_path / "micro.log"
+    said: list[str] = []
+    # Refused to root too, which a folder that is only to be read is not.
+    (tmp_path / f"micro.log.{BACKUPS}").mkdir()
+    (tmp_path / f"micro.log.{BACKUPS - 1}").touch()
+    write(open_log(path, 100, said.append), *(f"line {number:03}" for number in range(20)))
+    assert path.read_text().splitlines() == [f"line {number:03}" for number in range(20)]
+    assert said == []
 
 
 def test_a_folder_that_was_taken_away_is_told_once_and_stops_nothing(

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,6 +66,18 @@ def test_it_tells_of_the_plugins_and_the_generation_that_all_processes_serve(set
 def test_nothing_is_known_without_a_supervisor(settings: Settings) -> None:
     told = read_status(settings)
     assert (told["processes"], told["generation"], told["pid"]) == ([], 1, None)
+
+
+def test_what_a_killed_supervisor_left_is_not_told(settings: Settings) -> None:
+    Report(settings, print).update([UP])
+    tell_ready(settings, "rest", 42, 3, plugins=2, failed=[])
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    file = status_file(settings)
+    file.write_text(json.dumps({**json.loads(file.read_text()), "pid": dead.pid}))
+    told = read_status(settings)
+    assert (told["processes"], told["generation"], told["pid"]) == ([], 1, None)
+    assert told["plugins"] == {"loaded": 0, "failed": []}
 
 
 def test_a_file_that_cannot_be_written_is_told_of_once_and_does_no_harm(settings: Settings) -> None:
