@@ -44,12 +44,6 @@ def require_keys(app: Flask, micro: Micro) -> None:
             _check_plugins(app, grant, micro.loaded)
 
 
-def may_call(plugin: str) -> bool:
-    """Tell whether the key of the current request, if one is needed, lets its holder call this plugin."""
-    grant = current_grant()
-    return grant is None or grant.allows(plugin)
-
-
 def current_grant() -> Grant | None:
     """Return what the key of the current request grants; None where none is needed."""
     grant: Grant | None = g.get("api_key")

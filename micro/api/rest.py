@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
@@ -10,8 +11,9 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, g, request
 from werkzeug.exceptions import LengthRequired, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.http import generate_etag
 
-from micro.api.access import current_grant, may_call, require_keys
+from micro.api.access import current_grant, require_keys
 from micro.api.cors import allow_origins
 from micro.api.headers import add_security_headers
 from micro.api.openapi import build_openapi
@@ -44,6 +46,8 @@ def create_app(settings: Settings | None = None, *, micro: Micro | None = None) 
     """
     micro = micro or Micro(settings or load_settings())
     app = Flask("micro", static_folder=None)
+    # Flask looks at each function anew for each request.
+    app.ensure_sync = cache(app.ensure_sync)  # type: ignore[method-assign]
     app.config["MAX_CONTENT_LENGTH"] = micro.settings.max_body_size
     app.before_request(_identify)
     app.after_request(_tell_identity)
@@ -65,11 +69,12 @@ def create_blueprint(micro: Micro) -> Blueprint:
     """Make the blueprint with GET /plugins, /info/<name>, /help/<name> and POST /run/<name>."""
     blueprint = Blueprint("micro", __name__)
     runs = TimedRuns(micro)
-    openapi = cache(lambda only: json.dumps(build_openapi(micro, only)))
+    plugin_list = _Document(lambda only: [each for each in micro.plugins() if _is_among(each["name"], only)])
+    openapi = _Document(lambda only: build_openapi(micro, only))
 
     @blueprint.get("/plugins")
     def plugins() -> Response:
-        response = _json([each for each in micro.plugins() if may_call(each["name"])])
+        response = plugin_list.answer()
         response.headers["Micro-Generation"] = str(micro.generation)
         return response
 
@@ -88,13 +93,37 @@ def create_blueprint(micro: Micro) -> Blueprint:
 
     @blueprint.get("/openapi.json")
     def openapi_document() -> Response:
+        return openapi.answer()
+
+    return blueprint
+
+
+class _Document:
+    """JSON about the plugins, which stay the same for the life of a process: made once for each set of them.
+
+    ``build`` is given the names of the plugins that a caller may know of; None stands for all.
+    """
+
+    def __init__(self, build: Callable[[frozenset[str] | None], object]) -> None:
+        self._build = build
+        self._built = cache(self._build_tagged)
+
+    def answer(self) -> Response:
+        """Answer the current request with it, or with 304 where the caller has it."""
         grant = current_grant()
-        response = Response(openapi(grant and grant.plugins), mimetype="application/json")
-        response.add_etag()
+        data, tag = self._built(grant.plugins if grant else None)
+        response = Response(data, mimetype="application/json")
+        response.set_etag(tag)
         response.make_conditional(request)
         return response
 
-    return blueprint
+    def _build_tagged(self, only: frozenset[str] | None) -> tuple[bytes, str]:
+        data = json.dumps(self._build(only)).encode()
+        return data, generate_etag(data)
+
+
+def _is_among(name: str, only: frozenset[str] | None) -> bool:
+    return only is None or name in only
 
 
 def request_context() -> RunContext:
@@ -114,11 +143,12 @@ def read_parameters() -> dict[str, Any]:
 
 def _body() -> bytes:
     """Read the body, whole or not at all, where Werkzeug would give what it has of one without a length."""
-    if "Transfer-Encoding" in request.headers and not request.environ.get("wsgi.input_terminated"):
+    environ = request.environ
+    if "HTTP_TRANSFER_ENCODING" in environ and not environ.get("wsgi.input_terminated"):
         raise LengthRequired("Expected the header Content-Length; this server takes no chunked bodies")
     body = request.get_data(cache=False)
     at_limit = request.content_length is None and len(body) == request.max_content_length
-    if at_limit and request.environ["wsgi.input"].read(1):
+    if at_limit and environ["wsgi.input"].read(1):
         raise RequestEntityTooLarge
     return body
 

@@ -24,9 +24,9 @@ def parse_parameters(text: bytes | str) -> dict[str, Any]:
     """
     try:
         content = text.decode() if isinstance(text, bytes) else text
-        params = (
-            json.loads(content, object_pairs_hook=_unique, parse_constant=_refuse) if content.strip() else {}
-        )
+        if content.startswith("\ufeff"):
+            raise ValueError("Unexpected UTF-8 BOM; leave the byte order mark out")
+        params = _DECODER.decode(content) if content.strip() else {}
     except UnicodeDecodeError as err:
         raise BadRequest(
             f"The body is not UTF-8: byte {err.start} cannot be decoded; send JSON in UTF-8"
@@ -53,3 +53,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON number")
+
+
+# json.loads would make one for each call.
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)

@@ -35,9 +35,11 @@ def read_preference(headers: Headers) -> Preference | None:
     are on record; the caller then waits for it as for a plain run. Raises BadRequest for a key that is
     no key.
     """
+    prefer, key = headers.get("Prefer"), _key(headers.get("Idempotency-Key"))
+    if not prefer and not key:
+        return None
     # Of a preference that is there twice the first counts.
-    preferences = dict(reversed(_preferences(headers.get("Prefer") or "")))
-    key = _key(headers.get("Idempotency-Key"))
+    preferences = dict(reversed(_preferences(prefer or "")))
     wait = _seconds(preferences.get("wait"))
     if wait is not None:
         return Preference(wait, key, f"wait={wait:g}")

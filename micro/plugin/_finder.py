@@ -114,4 +114,7 @@ class PluginFinder:
 
 def installed_finder() -> PluginFinder | None:
     """Return the finder of this process, if it has one."""
-    return next((finder for finder in sys.meta_path if isinstance(finder, PluginFinder)), None)
+    for finder in sys.meta_path:
+        if isinstance(finder, PluginFinder):
+            return finder
+    return None

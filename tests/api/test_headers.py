@@ -56,7 +56,7 @@ def test_every_answer_has_them(client: FlaskClient, call: tuple[str, str, Any], 
     assert {"content-security-policy", "cache-control"} <= set(names)
 
 
-@pytest.mark.parametrize("path", ["/plugins", "/info/plugin", "/nothing"])
+@pytest.mark.parametrize("path", ["/info/plugin", "/help/plugin", "/nothing"])
 def test_data_is_kept_nowhere_and_loads_nothing(client: FlaskClient, path: str) -> None:
     answer = client.get(path)
     assert answer.headers["Cache-Control"] == "no-store"
