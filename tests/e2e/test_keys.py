@@ -11,6 +11,15 @@ import pytest
 from micro.client import connect
 from micro.errors import Forbidden, Unauthorized
 
+LATER = """
+from micro import PluginBase, PluginDescription
+
+class Later(PluginBase):
+    def run(self):
+        return {"found": True}
+
+plugin = PluginDescription(name="Later")
+"""
 OLD, NEW = "the-old-key-of-the-caller", "the-new-key-of-the-caller"
 
 
@@ -60,6 +69,30 @@ def test_keys_are_asked_for_and_replaced_while_it_serves(
     assert micro.stop() == 0
     said = shown + micro.output() + micro.log.read_text()
     assert all(key not in said for key in (OLD, NEW, "0123456789abcdef"))
+
+
+def test_a_reload_takes_over_keys_and_plugins_together(
+    start_micro: Callable[..., Any], run_micro: Callable[..., Any], tmp_path: Path
+) -> None:
+    plugins, keys = tmp_path / "plugins", tmp_path / "keys"
+    plugins.mkdir()
+    keys.write_text(f"caller:{OLD}\n")
+    micro = start_micro("-G", "-p", str(plugins), "--reload", "manual", MICRO_API_KEYS_FILE=str(keys))
+    (plugins / "later").mkdir()
+    (plugins / "later" / "interface.py").write_text(LATER)
+    keys.write_text(f"limited:{NEW}:Later\n")
+    done = run_micro("reload", "-pp", str(micro.pids))
+    assert (done.returncode, done.stdout) == (0, "Micro serves generation 2: 1 plugin\n")
+    with connect(micro.url, api_key=NEW) as client:
+        assert client.run("later") == {"found": True}
+    assert not answers(micro.url, OLD)
+
+    keys.write_text("limited:short\n")
+    refused = run_micro("reload", "-pp", str(micro.pids))
+    assert refused.returncode == 1
+    assert "key 1 ('limited'): expected 16 to 512" in refused.stderr
+    assert answers(micro.url, NEW)
+    assert micro.stop() == 0
 
 
 @pytest.mark.parametrize(
