@@ -12,7 +12,7 @@ from dataclasses import Field
 from pathlib import Path
 from typing import Any
 
-from micro import parsers
+from micro import __version__, parsers
 from micro.errors import ConfigError
 from micro.settings import Settings, table, to_raw, variable
 
@@ -70,14 +70,26 @@ def dump_settings(settings: Settings) -> str:
     """Write the resolved settings as text for a child process; secrets are in clear."""
     values = {each.name: to_raw(getattr(settings, each.name)) for each in table()}
     extra = {name: getattr(settings, name) for name in ("gunicorn_options", "celery_options", "sources")}
-    return json.dumps({"values": values, **extra})
+    return json.dumps({"version": __version__, "values": values, **extra})
+
+
+def check_dumped_version(text: str) -> None:
+    """Raise ConfigError where another version of Micro wrote the settings than the one that reads them."""
+    written = json.loads(text).get("version")
+    if written != __version__:
+        raise ConfigError(
+            f"Micro {written} runs, but Micro {__version__} has been installed since; restart Micro."
+        )
 
 
 def restore_settings(text: str) -> Settings:
-    """Read what ``dump_settings`` wrote."""
+    """Read what ``dump_settings`` wrote; settings that its version did not have get their defaults."""
     content = json.loads(text)
+    content.pop("version", None)
     values = content.pop("values")
-    parsed = {each.name: each.metadata["parse"](values[each.name]) for each in table()}
+    parsed = {
+        each.name: each.metadata["parse"](values.get(each.name, to_raw(each.default))) for each in table()
+    }
     return Settings(**parsed, **content)
 
 

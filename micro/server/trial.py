@@ -9,10 +9,11 @@ from typing import Any
 
 from micro.api.fitness import check_fitness
 from micro.errors import EXIT_FAILED, EXIT_OK
+from micro.layers import check_dumped_version
 from micro.plugin.fingerprint import INSTALLED
 from micro.plugin.manager import LoadFailure, Plugin
 from micro.ready import newest, tell_ready
-from micro.server.child import Role, run_child
+from micro.server.child import Role, run_child, settings_file
 from micro.server.facts import load
 from micro.service import Micro
 from micro.settings import Settings
@@ -24,6 +25,8 @@ def main(settings: Settings, role: Role) -> int:
     The ready file tells the faults. What was at fault already in the generation that serves does not
     count: it must not keep other changes from coming into service.
     """
+    # One that dies is started again with what is there; to replace all by another version is a restart.
+    check_dumped_version(settings_file(settings).read_text())
     served = newest(settings)
     micro, facts = load(settings, role)
     try:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 import os
 import stat
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from micro.errors import BrokerUnreachable
-from micro.layers import load_settings
+from micro.layers import load_settings, restore_settings
 from micro.ready import generations, read_ready, tell_ready
+from micro.server import trial
 from micro.server.child import REASON, Role, forget, reason_in, run_child, settings_file, write_settings
 from micro.settings import Settings
 
@@ -93,3 +95,18 @@ def test_what_children_left_is_forgotten(settings: Settings) -> None:
     (settings.pid_folder_path / "micro.pid").touch()
     forget(settings, ["rest", "worker1"])
     assert [path.name for path in settings.pid_folder_path.iterdir()] == ["micro.pid"]
+
+
+@pytest.mark.usefixtures("_root_logger")
+def test_plugins_are_not_tried_by_another_version_than_the_one_that_runs(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_settings(settings)
+    file = settings_file(settings)
+    content = json.loads(file.read_text())
+    del content["values"]["reload"]
+    file.write_text(json.dumps({**content, "version": "4.0.0a1"}))
+    # Other commands go on working, as `micro stop` has to.
+    assert restore_settings(file.read_text()).reload == "watch"
+    assert run_child(trial.main, [str(file), "trial", "2"]) == 2
+    assert "Error: Micro 4.0.0a1 runs, but Micro " in capsys.readouterr().err
