@@ -1,6 +1,6 @@
 // Shows what went wrong, and lets people do something about it.
 
-import { element } from "./dom.js";
+import { byId, element } from "./dom.js";
 import { fill } from "./format.js";
 import { askForKey } from "./key.js";
 import texts from "./texts.js";
@@ -8,6 +8,8 @@ import texts from "./texts.js";
 export function showProblem(target, problem, again) {
   const id = problem.fields?.request_id;
   const needsKey = problem.status === 401;
+  const summary = byId("summary");
+  if (summary.textContent === texts.loading) summary.textContent = "";
   target.replaceChildren(
     element(
       "div",
