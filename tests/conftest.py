@@ -119,7 +119,7 @@ def interface() -> Callable[..., str]:
 def wait_for() -> Callable[..., Any]:
     """Call a function until it returns something true; fail after some seconds."""
 
-    def wait(find: Callable[[], Found], seconds: float = 8) -> Found:
+    def wait(find: Callable[[], Found], seconds: float = 20) -> Found:
         deadline = time.monotonic() + seconds
         while not (found := find()):
             assert time.monotonic() < deadline, "it did not happen in time"

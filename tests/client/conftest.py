@@ -105,7 +105,7 @@ def _serving(folder: Path, broker_url: str, wait_for: Callable[..., Any]) -> Ite
             stack.callback(_end, process)
             processes.append(process)
         ready = [settings.pid_folder_path / name for name in ("rest.port", "worker1.ready")]
-        wait_for(lambda: all(each.exists() for each in ready), 20)
+        wait_for(lambda: all(each.exists() for each in ready), 60)
         yield RunningService(settings)
         for process in processes:
             process.terminate()

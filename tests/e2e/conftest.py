@@ -25,13 +25,13 @@ from micro.api.endpoints import Requests
 
 Found = TypeVar("Found")
 COMMAND = shutil.which("micro", path=sysconfig.get_path("scripts")) or ""
-START_SECONDS = 20
+START_SECONDS = 45
 STOP_SECONDS = 20
 _URL = re.compile(r"^  REST    (\S+)$", re.MULTILINE)
 _BROKER = re.compile(r"^  Celery  (\S+)  ", re.MULTILINE)
 
 
-def _wait_until(find: Callable[[], Found], seconds: float = 8) -> Found:
+def _wait_until(find: Callable[[], Found], seconds: float = 20) -> Found:
     deadline = time.monotonic() + seconds
     while not (found := find()):
         assert time.monotonic() < deadline, f"it did not happen within {seconds:g} s"

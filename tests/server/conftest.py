@@ -14,7 +14,7 @@ import pytest
 Found = TypeVar("Found")
 
 
-def _wait_until(find: Callable[[], Found], seconds: float = 8) -> Found:
+def _wait_until(find: Callable[[], Found], seconds: float = 20) -> Found:
     deadline = time.monotonic() + seconds
     while not (found := find()):
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -105,7 +105,7 @@ def test_a_second_claim_is_refused_until_the_first_ends_even_by_a_kill(tmp_path:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout
         assert other.stdout.readline() == "claimed\n"
-        with pytest.raises(AlreadyRunning, match=rf"process {other.pid}\); stop it"), claimed(tmp_path):
+        with pytest.raises(AlreadyRunning, match=rf"process {other.pid}\); `micro stop`"), claimed(tmp_path):
             pass
         assert (tmp_path / "micro.pid").exists()
         other.kill()
