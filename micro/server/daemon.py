@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
-from micro.errors import EXIT_FAILED, EXIT_OK, MicroError, one_line
+from micro.errors import EXIT_FAILED, MicroError, one_line
 
 Tell = Callable[[str], None]
 
@@ -65,7 +65,7 @@ def _run(work: Callable[[Tell], int], writer: int) -> NoReturn:
         _leave_terminal()
         code = work(lambda text: _write(writer, {"ready": text}))
         # Asked to stop before it was ready. Once that was told nobody reads any more.
-        _write(writer, {"error": "Micro was stopped before it was ready.", "exit_code": code or EXIT_OK})
+        _write(writer, {"error": "Micro was stopped before it was ready.", "exit_code": code or EXIT_FAILED})
     except MicroError as err:
         code = err.exit_code
         _write(writer, {"error": err.message, "exit_code": code})

@@ -62,7 +62,7 @@ def test_one_that_is_killed_before_it_is_ready_has_failed(tmp_path: Path) -> Non
 
 
 def test_one_that_is_stopped_before_it_is_ready_says_so(tmp_path: Path) -> None:
-    assert start(tmp_path, "return 0").stdout == "failed 0 Micro was stopped before it was ready.\n"
+    assert start(tmp_path, "return 0").stdout == "failed 1 Micro was stopped before it was ready.\n"
 
 
 def test_a_fault_of_its_own_is_told_in_one_line(tmp_path: Path) -> None:
