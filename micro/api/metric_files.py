@@ -39,17 +39,21 @@ class MetricFiles:
                 with self.settled():
                     pass
             for kind in _KINDS:
-                # A process of the same number may have left its own.
-                with (self.folder / f"{kind}_{pid}.db").open("xb") as file:
-                    file.write(bytes(self._size))
-        except FileExistsError:
-            self.usable = True
+                self._make(self.folder / f"{kind}_{pid}.db")
         except OSError as err:
             self.usable = False
-            for kind in _KINDS:
-                with suppress(OSError):
-                    (self.folder / f"{kind}_{pid}.db").unlink()
             log.warning("Runs of this process are not counted: '%s' cannot be written (%s)", self.folder, err)
+
+    def _make(self, path: Path) -> None:
+        """Make the file; others may read it as soon as it is there, so it appears whole."""
+        draft = path.with_suffix(".new")
+        try:
+            draft.write_bytes(bytes(self._size))
+            # A process of the same number may have left its own, whose numbers are to stay.
+            with suppress(FileExistsError):
+                path.hardlink_to(draft)
+        finally:
+            draft.unlink(missing_ok=True)
 
     @contextmanager
     def settled(self) -> Iterator[None]:

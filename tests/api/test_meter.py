@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -154,3 +155,22 @@ def test_a_folder_that_cannot_be_written_costs_the_numbers_and_no_run(tmp_path: 
         [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True
     )
     assert done.stderr.count("Runs of this process are not counted") == 1
+
+
+def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    files = MetricFiles(tmp_path, plugins=20)
+    sizes: set[int] = set()
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            sizes.update(each.stat().st_size for each in tmp_path.glob("*.db"))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for pid in range(1, 11):
+        files.prepare(pid)
+    stop.set()
+    looking.join()
+    assert len(sizes | {(tmp_path / "counter_1.db").stat().st_size}) == 1
+    assert not list(tmp_path.glob("*.new"))
