@@ -42,11 +42,12 @@ def running(
         yield process.pid
     finally:
         process.terminate()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
+        # Micro 3.1.0 leaves its children behind.
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.wait()
 
 
 def await_answer(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
