@@ -83,7 +83,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--peers", type=Path, required=True, help="folder of the peers' virtual environments")
     parser.add_argument("--python36", default=shutil.which("python3.6"), help="what runs Micro 3.1.0")
-    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="", help="names of the only servers to measure, beside Micro")
     return parser.parse_args()
@@ -159,7 +159,7 @@ def _started(server: Server, folder: Path) -> AbstractContextManager[int]:
     return running(server.command, server.url, folder / f"{server.name}.log", server.env)
 
 
-def _measure(server: Server, pid: int, script: Path, seconds: float) -> tuple[float, float]:
+def _measure(server: Server, pid: int, script: Path, seconds: int) -> tuple[float, float]:
     before, began = cpu_seconds(pid), time.monotonic()
     requests = load(server.url, script, CONNECTIONS, seconds)
     taken = time.monotonic() - began

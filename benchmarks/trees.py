@@ -105,9 +105,9 @@ def _sum(pattern: str, text: str) -> int:
     return sum(map(int, re.findall(pattern, text, re.MULTILINE)))
 
 
-def load(url: str, script: Path, connections: int, seconds: float) -> int:
+def load(url: str, script: Path, connections: int, seconds: int) -> int:
     """Send requests with wrk; return how many were answered, all of them well."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(script), url]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     answered = re.search(r"(\d+) requests in", output)
     if answered is None or "Non-2xx" in output:
