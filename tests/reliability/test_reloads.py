@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from threading import Event
@@ -166,18 +166,21 @@ def _sizes(pid: int) -> dict[str, int]:
     """Return the memory, in kB, of the supervisor and of each of its children, once no old one is left."""
     deadline = time.monotonic() + RELOAD_SECONDS
     while True:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        found = [(_name(child), _size(child)) for child in children]
-        if len(dict(found)) == len(found):
-            return {"supervisor": _size(str(pid)), **dict(found)}
+        # One may end as it is looked at.
+        with suppress(OSError, StopIteration):
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            found = [(_name(child), _size(child)) for child in children]
+            if len(dict(found)) == len(found):
+                return {"supervisor": _size(str(pid)), **dict(found)}
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
 
 def _name(pid: str) -> str:
-    argv = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-    words = [Path(each).name for each in argv if each]
-    return next((word for word in words if word.startswith(("micro.server", "valkey", "guard"))), words[0])
+    # Valkey writes a title of its own there, with spaces.
+    argv = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").split()
+    words = [Path(each).name for each in argv]
+    return next(word for word in words if word.startswith(("micro.server", "valkey", "guard")))
 
 
 def _size(pid: str) -> int:
