@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -160,13 +160,30 @@ class Database:
         """Create the file for its owner only: it holds what callers sent, secrets among it."""
         path = Path(self.url.database or "")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        if not path.exists():
+            _create_empty(path)
         with self._engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode = WAL")
 
     def _after_fork(self) -> None:
         self._preparing = threading.Lock()
         self._engine.dispose(close=False)
+
+
+def _create_empty(path: Path) -> None:
+    """Create a file under another name first, so that this process never closes the database's own.
+
+    Who closes a file loses all locks on it, those of SQLite's connections in other threads too, and others
+    then take the log for their own (https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled).
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT, 0o600))
+    try:
+        # Another may have been faster.
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
+    finally:
+        draft.unlink()
 
 
 def _set_up_sqlite(synchronous: str, connection: sqlite3.Connection, _record: object) -> None:

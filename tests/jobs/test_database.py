@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import socket
 import sqlite3
 import subprocess
@@ -24,6 +25,8 @@ from micro.jobs import wal
 from micro.jobs.database import Database
 from micro.jobs.models import NewJob, State
 from micro.jobs.store import JobStore
+
+LOCKS = Path("/proc/locks")
 
 SECRET = NewJob("Login", {"password": "hunter2"})
 
@@ -295,3 +298,23 @@ def test_what_nobody_closes_is_closed_when_it_is_no_longer_used(sqlite_url: str)
     gc.collect()
     with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
         opened.execute("SELECT 1")
+
+
+@pytest.mark.skipif(not LOCKS.exists(), reason="only Linux lists locks")
+def test_a_second_look_at_the_table_does_not_lose_the_locks_of_the_first(tmp_path: Path) -> None:
+    """Linux lists the locks of a process; closing any descriptor of a file would take all of them away."""
+    path = tmp_path / "jobs.sqlite"
+    first, second = Database(f"sqlite:///{path}"), Database(f"sqlite:///{path}")
+
+    def locks() -> int:
+        held = f":{path.stat().st_ino} "
+        lines = LOCKS.read_text().splitlines()
+        return sum(held in line and f" {os.getpid()} " in line for line in lines)
+
+    with first.connect():
+        before = locks()
+        with second.connect():
+            pass
+        assert locks() == before > 0
+    first.close()
+    second.close()

@@ -70,7 +70,9 @@ def test_no_accepted_job_is_lost_or_stuck(
         clients.submit_all()
     wait_for(lambda: not service.has_active_jobs(), SCALE.drain)
 
-    ended = {number: service.call(f"/jobs/{job}")[1] for number, job in clients.accepted.items()}
+    answers = {number: service.call(f"/jobs/{job}") for number, job in clients.accepted.items()}
+    assert [body for status, body in answers.values() if status != 200] == []
+    ended = {number: body for number, (_, body) in answers.items()}
     for line in tell(f"{broker}, {store}", ended, marks(), trouble.made, clients.refused):
         print(line)
         record_property("reliability", line)
