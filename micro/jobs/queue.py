@@ -42,6 +42,7 @@ def make_celery(settings: Settings) -> Celery:
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
+        worker_consumer="micro.jobs.consumer:NodeConsumer",
         # An exclusive one would be refused to a node that comes back before the broker has missed it, and to
         # another machine's node of the same name.
         control_queue_exclusive=False,

@@ -76,8 +76,6 @@ def configure_logging(level: str, log_format: str = "text", process: str = "") -
             "formatters": {"line": {"()": make_formatter, "log_format": log_format, "process": process}},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
             "loggers": {
-                # It warns of ETAs, which Micro does not use, at each start with RabbitMQ.
-                "kombu.transport.native_delayed_delivery": {"level": "ERROR"},
                 # At DEBUG it tells all parameters, secret ones among them.
                 "celery.pool": {"level": "INFO" if level == "DEBUG" else level},
             },
