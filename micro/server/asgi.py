@@ -12,6 +12,7 @@ from micro.server.bridge import Bridge
 
 _TICK_SECONDS = 0.5
 _IDLE_SECONDS_AT_STOP = 2.0
+_ACCEPTING_SECONDS = 0.05
 
 
 class Connection(ASGIProtocol):  # type: ignore[misc]
@@ -49,8 +50,8 @@ class BridgeWorker(ASGIWorker):  # type: ignore[misc]
     """Serves a ``Bridge``, in as many threads as ``gunicorn.threads`` says.
 
     gunicorn closes a connection whose next request does not come within ``keepalive`` seconds, but waits
-    for the first one for ever. And its worker gives no sign of life while it stops, so that one which
-    finishes long runs would be killed for its silence.
+    for the first one for ever. Its worker looks once a second whether it is to stop. And it gives no sign
+    of life while it stops, so that one which finishes long runs would be killed for its silence.
     """
 
     asgi: Bridge
@@ -58,6 +59,7 @@ class BridgeWorker(ASGIWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.connections: dict[Connection, float] = {}
+        self._serving: asyncio.Task[None] | None = None
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
@@ -68,6 +70,25 @@ class BridgeWorker(ASGIWorker):  # type: ignore[misc]
         self._use_own_connections()
         self.loop.create_task(self._watch())
         super().run()
+
+    def handle_exit_signal(self) -> None:
+        """Stop, and not only when the loop looks next; before it has begun to serve it looks soon."""
+        serves = self.alive and len(self.servers) == len(self.sockets)
+        super().handle_exit_signal()
+        if serves and self._serving:
+            self.asgi.stop(self.cfg.graceful_timeout)
+            self._serving.cancel()
+
+    async def _serve(self) -> None:
+        self._serving = asyncio.current_task()
+        await super()._serve()
+
+    async def _shutdown(self) -> None:
+        for server in self.servers:
+            server.close()
+        # A connection that was accepted is counted, and waited for, some turns of the loop later.
+        await asyncio.sleep(_ACCEPTING_SECONDS)
+        await super()._shutdown()
 
     def _use_own_connections(self) -> None:
         create_server = self.loop.create_server

@@ -156,3 +156,18 @@ def test_a_worker_whose_event_loop_is_blocked_is_replaced(
 def _pass_seconds(seconds: float) -> None:
     """Let so much time pass: what must not happen has no sign to wait for."""
     time.sleep(seconds)
+
+
+def test_a_server_at_rest_stops_at_once(serve: Callable[..., Any]) -> None:
+    seconds = []
+    # The machine may be busy.
+    for _ in range(3):
+        server = serve()
+        assert server.get("/").status == 200
+        began = time.monotonic()
+        server.signal(signal.SIGTERM)
+        server.wait_for("exits")
+        seconds.append(time.monotonic() - began)
+        assert server.end() == 0
+    # gunicorn's own worker has just looked, and looks again in a second.
+    assert min(seconds) < 0.5
