@@ -32,6 +32,19 @@ def tell_ready(settings: Settings, name: str, pid: int, generation: int = 1, **f
     write_whole(_ready_file(settings, name), json.dumps(told))
 
 
+def tell_left(settings: Settings, name: str, pid: int) -> None:
+    """Tell that the process takes no new work any more."""
+    write_whole(_left_file(settings, name), f"{pid}\n")
+
+
+def has_left(settings: Settings, name: str, pid: int) -> bool:
+    """Return whether the process has told that it takes no new work."""
+    try:
+        return int(_left_file(settings, name).read_text()) == pid
+    except FileNotFoundError:
+        return False
+
+
 def read_ready(settings: Settings, name: str) -> dict[str, Any] | None:
     """Return what the process of that name told when it was ready, None as long as it has not."""
     try:
@@ -59,6 +72,7 @@ def newest(settings: Settings) -> dict[str, Any]:
 def forget(settings: Settings, name: str) -> None:
     """Remove the files of the process of this name."""
     _ready_file(settings, name).unlink(missing_ok=True)
+    _left_file(settings, name).unlink(missing_ok=True)
     (settings.pid_folder_path / f"{name}.pid").unlink(missing_ok=True)
 
 
@@ -71,3 +85,7 @@ def write_whole(path: Path, text: str) -> None:
 
 def _ready_file(settings: Settings, name: str) -> Path:
     return settings.pid_folder_path / f"{name}.ready"
+
+
+def _left_file(settings: Settings, name: str) -> Path:
+    return settings.pid_folder_path / f"{name}.left"

@@ -19,8 +19,8 @@ Done = Callable[[ChildFailed | None], None]
 class Crew:
     """Keepers by the names of their processes; ``hire`` makes one.
 
-    A renewal is over when the old ones have gone or, as they may have much to finish, ``handover`` seconds
-    after they were asked to stop: by then they take no new work.
+    A renewal is over when the old ones have gone or told that they take no new work or, where they cannot
+    tell that, ``handover`` seconds after they were asked to stop: by then they take none.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Crew:
                 self._joining = self._hire(self._successors.pop(0))
                 self._joining.launch()
                 return
-            if self._leaving and time.monotonic() < self._handed_over:
+            if any(each.takes_work for each in self._leaving) and time.monotonic() < self._handed_over:
                 return
         except ChildFailed as err:
             self._joining, self._done = None, None

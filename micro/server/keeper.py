@@ -96,6 +96,7 @@ class Keeper:
         self._say = say
         self._tell = tell
         self._retired = False
+        self._left = False
         self._overdue = False
         self._restarts = 0
         self._failures = 0
@@ -114,9 +115,15 @@ class Keeper:
 
     def wake_at(self) -> float:
         """Return when to call ``step`` though nothing happened, on the monotonic clock."""
-        if self._state is State.STARTING:
+        leaving = self._state is State.STOPPING and self.process.left and self.takes_work
+        if self._state is State.STARTING or leaving:
             return time.monotonic() + self._limits.poll
         return self._due if self._state is State.WAITING else math.inf
+
+    @property
+    def takes_work(self) -> bool:
+        """Whether it runs, and has not told, as it stops, that it takes no new work."""
+        return self.child is not None and not self._left
 
     def launch(self) -> None:
         """Start the process; raises ChildFailed if that fails and never worked before."""
@@ -140,6 +147,8 @@ class Keeper:
             self._ended(self.child, status)
         elif self._state is State.STARTING:
             self._check_ready(self.child)
+        elif self._state is State.STOPPING and self.process.left and not self._left:
+            self._left = self.process.left(self.child.pid)
 
     def forward(self) -> None:
         """Pass on the lines that have arrived."""

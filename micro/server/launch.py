@@ -12,7 +12,7 @@ from functools import partial
 from typing import TextIO
 
 from micro.errors import MicroError
-from micro.ready import REST, process_names, read_ready
+from micro.ready import REST, has_left, process_names, read_ready
 from micro.server import requests
 from micro.server.addresses import listening
 from micro.server.agreement import RELOAD
@@ -156,6 +156,7 @@ def _child(
         (sys.executable, "-m", module, str(settings_file(settings)), *role.arguments),
         env={**os.environ, "PYTHONUNBUFFERED": "1", **metrics_variable(settings)},
         ready=lambda pid: (read_ready(settings, role.name) or {}).get("pid") == pid,
+        left=lambda pid: has_left(settings, role.name, pid),
         start_order=1,
         stop_order=stop_order,
         pass_fds=pass_fds,

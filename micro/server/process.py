@@ -24,7 +24,8 @@ class Process:
     """A child to start and watch.
 
     ``ready(pid)`` tells whether the child does its work; it is asked often and must answer at once. Without
-    it a child counts as up when it has run for a second. Those with a lower ``start_order`` start first and
+    it a child counts as up when it has run for a second. ``left(pid)`` tells whether one that stops takes no
+    new work any more, though it may have some to finish. Those with a lower ``start_order`` start first and
     are waited for; those with a lower ``stop_order`` stop first. ``env`` replaces the whole environment;
     ``pass_fds`` are descriptors the child inherits. ``generation`` tells a process from the one it follows.
     One that ``reopens_logs`` does so at SIGUSR1.
@@ -34,6 +35,7 @@ class Process:
     argv: tuple[str, ...]
     env: Mapping[str, str] | None = None
     ready: Callable[[int], bool] | None = None
+    left: Callable[[int], bool] | None = None
     start_order: int = 0
     stop_order: int = 0
     stop_signal: signal.Signals = signal.SIGTERM

@@ -7,8 +7,10 @@ import os
 import signal
 import socket
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from threading import Thread
 from typing import Any
 
 from billiard.exceptions import WorkerLostError
@@ -24,11 +26,12 @@ from micro.errors import BrokerUnreachable, ConfigError
 from micro.jobs.queue import publish, queues_for
 from micro.jobs.service import Jobs, open_store
 from micro.jobs.upkeeper import Upkeeper
-from micro.ready import tell_ready
+from micro.ready import generations, tell_left, tell_ready
 from micro.secrets import masked_urls
 from micro.server.child import Role, run_child
 from micro.server.exporter import open_exporter
 from micro.server.facts import load
+from micro.server.leave import Leave
 from micro.server.logs import configure_logging
 from micro.service import Micro
 from micro.settings import DEFAULT, Settings
@@ -44,6 +47,8 @@ class Node(Worker):  # type: ignore[misc]
     """A Celery worker that leaves it to the supervisor to say that it stops, and stops within a time."""
 
     stop_timeout = 0.0
+    leaving: Callable[[], None]
+    left: Callable[[], None]
 
     def install_platform_tweaks(self, worker: Worker) -> None:
         super().install_platform_tweaks(worker)
@@ -78,7 +83,8 @@ def main(settings: Settings, role: Role) -> int:
     # The supervisor has warned of root, once for all.
     warnings.simplefilter("ignore", SecurityWarning)
     _connect_signals(micro, role, facts)
-    _connect_threads(app, micro)
+    desk = _connect_threads(app, micro)
+    app.steps["worker"].add(Leave)
     worker = Node(
         app=app,
         hostname=node_name(settings, role),
@@ -90,6 +96,8 @@ def main(settings: Settings, role: Role) -> int:
         without_gossip=True,
     )
     worker.stop_timeout = settings.stop_timeout
+    worker.leaving = partial(_begin_to_leave, settings, role, desk)
+    worker.left = partial(_leave, settings, role, desk)
     # Of defaults in Celery 6; it has just turned them on.
     warnings.simplefilter("ignore", CPendingDeprecationWarning)
     worker.start()
@@ -133,7 +141,23 @@ def check_broker(app: Celery) -> None:
         ) from err
 
 
-def _connect_threads(app: Celery, micro: Micro) -> None:
+def _begin_to_leave(settings: Settings, role: Role, desk: Desk) -> None:
+    """Answer no more calls of clients if a node with newer plugins does."""
+    if _is_followed(settings, role):
+        Thread(target=desk.stop, name="leave", daemon=True).start()
+
+
+def _leave(settings: Settings, role: Role, desk: Desk) -> None:
+    if _is_followed(settings, role):
+        desk.stop()
+        tell_left(settings, role.name, os.getpid())
+
+
+def _is_followed(settings: Settings, role: Role) -> bool:
+    return generations(settings).get(role.name, 0) > role.generation
+
+
+def _connect_threads(app: Celery, micro: Micro) -> Desk:
     """Let the node's own process keep the job table in order and answer the calls of clients."""
     owner = f"{socket.gethostname()}/{os.getpid()}"
     store = open_store(micro.settings)
@@ -155,6 +179,7 @@ def _connect_threads(app: Celery, micro: Micro) -> None:
 
     signals.worker_ready.connect(start, weak=False)
     signals.worker_shutdown.connect(stop, weak=False)
+    return desk
 
 
 def _connect_signals(micro: Micro, role: Role, facts: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+
+from micro.client import connect
 
 Start = Callable[..., Any]
 Wait = Callable[..., Any]
@@ -211,3 +214,23 @@ def test_where_nothing_runs_nothing_is_reloaded(run_micro: RunMicro) -> None:
     refused = run_micro("reload")
     assert refused.returncode == 1
     assert refused.stderr.startswith("Error: No Micro runs with the PID folder")
+
+
+def test_the_old_takes_no_more_once_the_new_serves(
+    start_micro: Start, run_micro: RunMicro, wait_for: Wait, folders: Plugins, good_plugins: str, gate: Any
+) -> None:
+    shutil.copytree(Path(good_plugins) / "gate", folders.path / "gate")
+    micro = start_micro("-C", "-p", str(folders.path))
+    requests = micro.requests()
+    # With a process of its pool to spare, the old node could take what comes, and hold it until this ends.
+    running = requests.run.delay("gate", **gate.params)
+    wait_for(gate.started)
+    folders.write("one", "new")
+    folders.write("two", "second")
+    assert run_micro("reload", "-pp", str(micro.pids)).returncode == 0
+    with connect(micro.broker_url) as client:
+        assert [client.info("two")["name"] for _ in range(10)] == ["two"] * 10
+    sent = [requests.run.delay("one") for _ in range(10)]
+    assert [json.loads(each.get(timeout=20)) for each in sent] == [{"word": "new"}] * 10
+    gate.open()
+    assert json.loads(running.get(timeout=20)) == {"pid": gate.started()[0]}

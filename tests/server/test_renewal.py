@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from micro.server.keeper import ChildFailed
 from micro.server.output import Output
 from micro.server.supervisor import NAME, Limits, Process, State, Supervisor
 
-LIMITS = Limits(grace=5, least_grace=0.3, boot=8, settle=0.05, pause=0.01, poll=0.01, handover=0.2)
+LIMITS = Limits(grace=5, least_grace=0.3, boot=8, settle=0.05, pause=0.01, poll=0.01)
 FOREVER = "while :; do sleep 0.02; done"
 WORK = "trap 'echo -{0} >> order; exit 0' TERM; echo +{0} >> order; touch {0}; " + FOREVER
 Run = Callable[..., list[str]]
@@ -37,11 +38,14 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run processes and do something with their supervisor once they are up; return the lines they wrote."""
     monkeypatch.chdir(tmp_path)
 
-    def run(act: Callable[[Supervisor], None], *processes: Process, code: int = 0) -> list[str]:
+    def run(
+        act: Callable[[Supervisor], None], *processes: Process, code: int = 0, handover: float = 0.2
+    ) -> list[str]:
+        limits = replace(LIMITS, handover=handover)
         names = dict.fromkeys([*(each.name for each in processes), "errand", NAME])
         with (tmp_path / "output").open("w+") as stream:
             output = Output(stream, names)
-            supervisor = Supervisor(processes, output, lambda: act(supervisor), LIMITS)
+            supervisor = Supervisor(processes, output, lambda: act(supervisor), limits)
             assert supervisor.run() == code
             stream.seek(0)
             return stream.read().splitlines()
@@ -121,6 +125,21 @@ def test_the_old_gets_the_time_it_needs_and_is_asked_to_stop_once(run: Run) -> N
     run(renew, process("a", 1, slow))
     assert sorted(order()) == ["+a1", "+a2", "-a1", "-a2"]
     assert Path("asked").read_text().split() == ["asked"]
+
+
+def test_one_that_tells_that_it_takes_no_more_is_not_waited_for(run: Run) -> None:
+    slow = "trap 'touch left' TERM; touch {0}; while [ ! -e go ]; do sleep 0.02; done; touch finished"
+
+    def renew(supervisor: Supervisor) -> None:
+        def done(_failed: object) -> None:
+            assert (Path("left").exists(), Path("finished").exists()) == (True, False)
+            Path("go").touch()
+            stop()
+
+        supervisor.renew([process("a", 2)], done)
+
+    run(renew, process("a", 1, slow, left=lambda _pid: Path("left").exists()), handover=60)
+    assert Path("finished").exists()
 
 
 def test_a_stop_ends_a_renewal_in_the_middle(run: Run) -> None:
