@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from micro.jobs.store import JobStore
 
 # Seconds. Close together at first, as most runs take milliseconds.
-_FIRST_LOOK, _LAST_LOOK = 0.0003, 0.25
-_LONGER = 1.06
+_FIRST_LOOK, _LAST_LOOK = 0.0005, 0.25
+_LONGER = 1.15
 
 Wake = Callable[[str, str], object]
 
@@ -80,9 +80,14 @@ class Jobs:
     def wait(self, job: str, seconds: float) -> Job:
         """Return the job when it has ended, or as it is after ``seconds``."""
         deadline = time.monotonic() + seconds
+        found = self.store.get(job)
+        if found.state.finished:
+            return found
         pause = _FIRST_LOOK
-        while not self.store.state(job).finished and (left := deadline - time.monotonic()) > 0:
+        while (left := deadline - time.monotonic()) > 0:
             time.sleep(min(pause, left))
+            if self.store.state(job).finished:
+                break
             pause = min(pause * _LONGER, _LAST_LOOK)
         return self.store.get(job)
 

@@ -11,7 +11,8 @@ from micro.jobs.schema import jobs, logs
 
 _c = jobs.c
 _this = _c.id == bindparam("job")
-_active = _c.state.in_(ACTIVE)
+# Not in_(), which is written anew at each execution.
+_active = or_(*(_c.state == each for each in ACTIVE))
 _masked = func.coalesce(_c.shown, _c.params)
 _next_event = _c.last_event + 1
 _new_state = {"last_event": _next_event, "state_event": _next_event}
