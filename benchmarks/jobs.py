@@ -1,12 +1,14 @@
 """Compares a job, and ``Micro.run``, with a bare Celery task on the same broker, in the same run.
 
-    python benchmarks/jobs.py [--broker URL] [--store URL] [--rounds N] [--check]
+    python benchmarks/jobs.py [--broker URL] [--store URL] [--rounds N] [--safe] [--check]
 
-Without ``--broker`` an embedded one is started. Each of three workers' kinds has one pool process: a
-plain Celery worker with a plain task, and a worker of Micro. Latency is the median of round trips made one
-after the other; throughput is that of a burst, sent and then waited for. The kinds take turns, and each
-figure is that of its best round, which other programs disturb least. With --check the exit status is 1
-when a job takes more than 1.6 times as long as the task, or reaches less than 0.6 of its throughput.
+Without ``--broker`` an embedded one is started. Each worker has one pool process: a plain Celery worker
+with a plain task, and a worker of Micro. With --safe there is a second plain worker, whose task has of
+RabbitMQ what a job has: a quorum queue, and a sender who waits until the broker has the message.
+Latency is the median of round trips made one after the other; throughput is that of a burst, sent and
+then waited for. The kinds take turns, and each figure is that of its best round, which other programs
+disturb least. With --check the exit status is 1 when a job takes more than 1.6 times as long as the
+task, or reaches less than 0.6 of its throughput.
 """
 
 from __future__ import annotations
@@ -51,13 +53,21 @@ BARE = """
 import json
 from celery import Celery
 
-app = Celery("bare", broker={broker!r}, backend="rpc://")
+app = Celery("{name}", broker={broker!r}, backend="rpc://", set_as_current=False)
 app.conf.update(task_default_queue={queue!r}, broker_connection_retry_on_startup=True)
+app.conf.update({options!r})
 
-@app.task(name="bare.greeting")
+@app.task(name="bare.greeting", shared=False)
 def greeting(name, times=1):
     return json.dumps({{"msg": " ".join([f"Hello {{name}}!"] * times)}})
 """
+
+# Without the queues of delayed messages, which would stay.
+SAFE = {
+    "task_default_queue_type": "quorum",
+    "broker_transport_options": {"confirm_publish": True},
+    "worker_consumer": "micro.jobs.consumer:NodeConsumer",
+}
 
 Trip = Callable[[], object]
 Burst = Callable[[int], object]
@@ -71,12 +81,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--trips", type=int, default=50, help="round trips of each kind in a round")
     parser.add_argument("--burst", type=int, default=200, help="size of the burst of each kind in a round")
+    parser.add_argument("--safe", action="store_true", help="measure also a task with a job's guarantees")
     parser.add_argument("--check", action="store_true", help="fail when a job misses its goals")
     options = parser.parse_args(argv)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         broker = options.broker or stack.enter_context(_broker(folder / "broker"))
-        kinds = stack.enter_context(_kinds(folder, broker, options.store))
+        kinds = stack.enter_context(_kinds(folder, broker, options))
         latency = _measure(kinds, options.rounds, min, lambda kind: _trips(kind[0], options.trips))
         pace = _measure(kinds, options.rounds, max, lambda kind: _burst(kind[1], options.burst))
     return _report(latency, pace, check=options.check)
@@ -127,13 +138,22 @@ def _burst(burst: Burst, count: int) -> float:
 
 
 @contextmanager
-def _kinds(folder: Path, broker: str, store: str) -> Iterator[dict[str, Kind]]:
+def _kinds(folder: Path, broker: str, options: argparse.Namespace) -> Iterator[dict[str, Kind]]:
     """Start a worker of each sort, and yield what to measure, by name."""
     mark = f"micro-benchmark-{folder.name}"
+    plain: dict[str, dict[str, Any]] = {"bare": {}} | ({"safe": SAFE} if options.safe else {})
     try:
-        yield from _measured(folder, broker, mark, store)
+        with ExitStack() as stack:
+            kinds = {
+                name: _task_kind(
+                    stack.enter_context(_bare_worker(folder, broker, name, f"{mark}-{name}", conf))
+                )
+                for name, conf in plain.items()
+            }
+            settings = stack.enter_context(_micro_worker(folder, broker, mark, options.store))
+            yield kinds | _micro_kinds(settings)
     finally:
-        _forget(broker, [f"{mark}-bare", mark, f"{mark}.jobs", f"{mark}.calls"])
+        _forget(broker, [f"{mark}-bare", f"{mark}-safe", mark, f"{mark}.jobs", f"{mark}.calls"])
 
 
 def _forget(broker: str, queues: Sequence[str]) -> None:
@@ -146,16 +166,13 @@ def _forget(broker: str, queues: Sequence[str]) -> None:
                 connection.channel().exchange_delete(queue)
 
 
-def _measured(folder: Path, broker: str, mark: str, store: str) -> Iterator[dict[str, Kind]]:
-    with _bare_worker(folder, broker, f"{mark}-bare"), _micro_worker(folder, broker, mark, store) as settings:
-        jobs = Jobs(Micro(settings))
-        task = _bare_task(folder)
-        run = Requests(broker, mark).run
-        yield {
-            "bare": _task_kind(lambda: task.delay(**PARAMS)),
-            "Micro.run": _task_kind(lambda: run.delay("Greeting", **PARAMS)),
-            "job": (lambda: _one_job(jobs), lambda count: _many_jobs(jobs, count)),
-        }
+def _micro_kinds(settings: Settings) -> dict[str, Kind]:
+    jobs = Jobs(Micro(settings))
+    run = Requests(settings.broker_url, settings.task_queues[0]).run
+    return {
+        "Micro.run": _task_kind(lambda: run.delay("Greeting", **PARAMS)),
+        "job": (lambda: _one_job(jobs), lambda count: _many_jobs(jobs, count)),
+    }
 
 
 def _task_kind(send: Callable[[], Any]) -> Kind:
@@ -208,18 +225,19 @@ def _micro_worker(folder: Path, broker: str, queue: str, store: str) -> Iterator
 
 
 @contextmanager
-def _bare_worker(folder: Path, broker: str, queue: str) -> Iterator[None]:
-    (folder / "bare.py").write_text(BARE.format(broker=broker, queue=queue))
-    options = ("-c", "1", "-l", "ERROR", "--without-mingle", "--without-gossip")
-    with _process((sys.executable, "-m", "celery", "-A", "bare", "worker", *options), folder):
-        _bare_task(folder).delay(**PARAMS).get(timeout=START_SECONDS)
-        yield
-
-
-def _bare_task(folder: Path) -> Any:
-    if str(folder) not in sys.path:
+def _bare_worker(
+    folder: Path, broker: str, name: str, queue: str, conf: Mapping[str, Any]
+) -> Iterator[Callable[[], Any]]:
+    """Run a plain worker of a plain task; yield what sends it one."""
+    text = BARE.format(name=name, broker=broker, queue=queue, options=dict(conf))
+    (folder / f"{name}.py").write_text(text)
+    options = ("-c", "1", "-l", "ERROR", "--without-mingle", "--without-gossip", "-n", f"{name}@%h")
+    with _process((sys.executable, "-m", "celery", "-A", name, "worker", *options), folder):
         sys.path.insert(0, str(folder))
-    return import_module("bare").greeting
+        task = import_module(name).greeting
+        sys.path.remove(str(folder))
+        task.delay(**PARAMS).get(timeout=START_SECONDS)
+        yield lambda: task.delay(**PARAMS)
 
 
 @contextmanager
