@@ -26,8 +26,13 @@ def fingerprints(settings: Settings) -> dict[str, str]:
     folders = scan_folders(settings.plugin_path).folders
     return {
         **{str(folder.path): _digest(_states_of(folder)) for folder in folders},
-        INSTALLED: _digest(_states_of_packages()),
+        INSTALLED: installed(),
     }
+
+
+def installed() -> str:
+    """Return what stands for the packages that are installed."""
+    return _digest(_states_of_packages())
 
 
 def installed_folders() -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from difflib import get_close_matches
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
@@ -14,7 +15,7 @@ from gunicorn.glogging import Logger
 from gunicorn.http.errors import ParseException
 
 from micro.api.problem import problem
-from micro.api.rest import create_app
+from micro.api.rest import FEATURES, create_app
 from micro.errors import (
     EXIT_FAILED,
     EXIT_OK,
@@ -214,5 +215,11 @@ def main(settings: Settings, role: Role) -> int:
     return EXIT_OK
 
 
+def prepare(settings: Settings) -> None:
+    """Import what the application will need."""
+    for name in (*FEATURES, *(["micro.jobs.store"] if settings.celery else [])):
+        import_module(name)
+
+
 if __name__ == "__main__":
-    raise SystemExit(run_child(main))
+    raise SystemExit(run_child(main, prepare=prepare))

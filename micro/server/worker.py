@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from importlib import import_module
 from threading import Thread
 from typing import Any
 
@@ -19,6 +20,7 @@ from celery.apps.worker import Worker, install_worker_term_handler
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from celery.utils.nodenames import host_format
 from celery.worker import state
+from kombu.transport import resolve_transport
 
 from micro.api.desk import Desk
 from micro.api.tasks import create_celery
@@ -39,6 +41,14 @@ from micro.settings import DEFAULT, Settings
 # Not __name__, which is "__main__" here.
 log = logging.getLogger("micro.server.worker")
 
+_NEEDED = (
+    "celery.backends.rpc",
+    "celery.concurrency.asynpool",
+    "celery.concurrency.prefork",
+    "celery.worker.consumer",
+    "celery.worker.control",
+    "celery.worker.strategy",
+)
 _CONNECT_SECONDS = 3
 _PAUSE_SECONDS = 0.2
 
@@ -216,5 +226,14 @@ def _without_own_traceback(record: logging.LogRecord) -> bool:
     return True
 
 
+def prepare(settings: Settings) -> None:
+    """Import what Celery imports when it needs it, the client of the broker among it."""
+    for name in _NEEDED:
+        import_module(name)
+    # What is wrong with the URL is told when the broker is checked.
+    with suppress(KeyError, ImportError):
+        resolve_transport(settings.broker_url.partition(":")[0])
+
+
 if __name__ == "__main__":
-    raise SystemExit(run_child(main))
+    raise SystemExit(run_child(main, prepare=prepare))

@@ -127,6 +127,73 @@ def test_the_old_gets_the_time_it_needs_and_is_asked_to_stop_once(run: Run) -> N
     assert Path("asked").read_text().split() == ["asked"]
 
 
+HELD = "touch held-{0}; read -r go; "
+
+
+def test_what_is_prepared_begins_in_its_turn(run: Run) -> None:
+    def renew(supervisor: Supervisor) -> None:
+        supervisor.prepare(process("a", 2, HELD + WORK, holds=True))
+        names = [(each.name, each.generation) for each in supervisor.snapshot()]
+        assert names == [("a", 1), ("b", 1)]
+        successors = [process("a", 2, "echo it was not taken"), process("b", 2, HELD + WORK, holds=True)]
+        errand = "while [ ! -e held-a2 ]; do sleep 0.02; done; sleep 0.1; [ ! -e a2 ]"
+
+        def begin(end: End) -> None:
+            assert end.status == 0
+            supervisor.renew(
+                successors, lambda failed: stop() if failed is None else pytest.fail(str(failed))
+            )
+
+        supervisor.run_once(Process("errand", ("sh", "-c", errand)), 5, begin)
+
+    assert not [each for each in run(renew, process("a", 1), process("b", 1)) if "not taken" in each]
+    assert [each for each in order() if each[0] == "+"] == ["+a1", "+b1", "+a2", "+b2"]
+    assert Path("held-b2").exists()
+
+
+@pytest.mark.parametrize("ends", ["dismissed", "disbanded", "followed"])
+def test_what_was_prepared_for_nothing_ends(run: Run, is_gone: Callable[[int], bool], ends: str) -> None:
+    def act(supervisor: Supervisor) -> None:
+        supervisor.prepare(process("a", 2, "echo $$ > pid.new; mv pid.new pid; " + HELD + WORK, holds=True))
+        errand = "while [ ! -e pid ]; do sleep 0.02; done"
+
+        def end(_end: End) -> None:
+            if ends == "dismissed":
+                supervisor.dismiss()
+            elif ends == "followed":
+                supervisor.prepare(process("a", 3, HELD + WORK, holds=True))
+            wait = "while kill -0 $(cat pid); do sleep 0.02; done 2> wait"
+            script = "true" if ends == "disbanded" else wait
+            supervisor.run_once(Process("errand", ("sh", "-c", script)), 5, over)
+
+        def over(end: End) -> None:
+            assert end.status == 0
+            stop()
+
+        supervisor.run_once(Process("errand", ("sh", "-c", errand)), 5, end)
+
+    run(act, process("a", 1))
+    assert is_gone(int(Path("pid").read_text()))
+    assert order() == ["+a1", "-a1"]
+
+
+def test_one_that_died_as_it_was_prepared_ends_the_renewal(run: Run) -> None:
+    ends: list[ChildFailed | None] = []
+
+    def act(supervisor: Supervisor) -> None:
+        supervisor.prepare(process("a", 2, "echo no luck; touch over; exit 3", holds=True))
+
+        def end(_end: End) -> None:
+            supervisor.renew([process("a", 2)], lambda failed: (ends.append(failed), stop())[1])
+
+        errand = "while [ ! -e over ]; do sleep 0.02; done; sleep 0.1"
+        supervisor.run_once(Process("errand", ("sh", "-c", errand)), 5, end)
+
+    run(act, process("a", 1))
+    assert ends[0] and ends[0].message.startswith("a did not start: it exited with status 3.")
+    assert order() == ["+a1", "-a1"]
+
+
 def test_one_that_tells_that_it_takes_no_more_is_not_waited_for(run: Run) -> None:
     slow = "trap 'touch left' TERM; touch {0}; while [ ! -e go ]; do sleep 0.02; done; touch finished"
 
