@@ -9,10 +9,10 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from micro.correlation import CALL
+from micro.api.identity import current_call
 from micro.errors import MicroError, TooManyRuns, Unauthorized, error_fields
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ def register_error_handlers(app: Flask) -> None:
 
 def problem(status: int, fields: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
     """Build the response: ``fields`` has at least ``error``, the sentence, and ``code``."""
+    call = current_call()
     body = {
         "type": "about:blank",
         "title": _title(status),
@@ -44,8 +45,8 @@ def problem(status: int, fields: dict[str, Any], headers: dict[str, str] | None 
         "detail": fields["error"],
         "instance": quote(request.path),
         **fields,
-        "request_id": g.get("request_id"),
-        "trace_id": call.trace_id if (call := CALL.get()) else None,
+        "request_id": call.request_id,
+        "trace_id": call.trace_id,
     }
     return Response(json.dumps(body), status, headers, mimetype=MEDIA_TYPE)
 
@@ -72,6 +73,7 @@ def _of_http(error: HTTPException) -> Response:
 
 
 def _of_bug(error: Exception) -> Response:
-    log.error("Request %s to %s failed", g.get("request_id"), request.path, exc_info=error)
-    sentence = f"Internal error; the log has the cause under request {g.get('request_id')}"
+    call = current_call()
+    log.error("Request %s to %s failed", call.request_id, request.path, exc_info=error)
+    sentence = f"Internal error; the log has the cause under request {call.request_id}"
     return problem(500, {"error": sentence, "code": MicroError.code})

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
 from importlib import import_module
+from io import BytesIO
 from typing import Any
 
-from flask import Blueprint, Flask, Response, g, request
+from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import LengthRequired, RequestEntityTooLarge, UnsupportedMediaType
 from werkzeug.http import generate_etag
 
 from micro.api.access import current_grant, require_keys
+from micro.api.application import Application
 from micro.api.cors import allow_origins
 from micro.api.headers import add_security_headers
+from micro.api.identity import current_call, identify_calls
 from micro.api.openapi import build_openapi
 from micro.api.problem import register_error_handlers
+from micro.api.result import Result
 from micro.api.timing import TimedRuns
 from micro.contract.decoding import parse_parameters
-from micro.correlation import CALL, Call, accept
 from micro.layers import load_settings
 from micro.plugin.context import RunContext
 from micro.service import Micro
 from micro.settings import Settings
 
+JSON = "application/json"
 # Built-in features are plugins of the same hooks; they stand above this module, so they are only named here.
 FEATURES = (
     "micro.web.tracing",
@@ -45,13 +48,9 @@ def create_app(settings: Settings | None = None, *, micro: Micro | None = None) 
     ``micro`` is an already built service to use instead of loading the plugins again.
     """
     micro = micro or Micro(settings or load_settings())
-    app = Flask("micro", static_folder=None)
-    # Flask looks at each function anew for each request.
-    app.ensure_sync = cache(app.ensure_sync)  # type: ignore[method-assign]
+    app = Application("micro", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = micro.settings.max_body_size
-    app.before_request(_identify)
-    app.after_request(_tell_identity)
-    app.teardown_request(_forget_identity)
+    identify_calls(app)
     add_security_headers(app)
     register_error_handlers(app)
     # Not a feature among others: those are left out when they fail, which would open what is to be closed.
@@ -88,8 +87,7 @@ def create_blueprint(micro: Micro) -> Blueprint:
 
     @blueprint.post("/run/<path:name>")
     def run(name: str) -> Response:
-        result = runs.run(name, read_parameters(), request_context())
-        return Response(result, mimetype="application/json")
+        return Result(runs.run(name, read_parameters(), request_context()))
 
     @blueprint.get("/openapi.json")
     def openapi_document() -> Response:
@@ -112,7 +110,7 @@ class _Document:
         """Answer the current request with it, or with 304 where the caller has it."""
         grant = current_grant()
         data, tag = self._built(grant.plugins if grant else None)
-        response = Response(data, mimetype="application/json")
+        response = Response(data, mimetype=JSON)
         response.set_etag(tag)
         response.make_conditional(request)
         return response
@@ -128,14 +126,14 @@ def _is_among(name: str, only: frozenset[str] | None) -> bool:
 
 def request_context() -> RunContext:
     """Return what the run of the current request is told."""
-    return RunContext.of(CALL.get() or Call(g.request_id), "rest")
+    return RunContext.of(current_call(), "rest")
 
 
 def read_parameters() -> dict[str, Any]:
     """Return the parameters in the body of the current request; raise BadRequest, or the right HTTP error."""
     body = _body()
     # Browsers send other types across origins without asking first, so only JSON is a call.
-    if body and not request.is_json:
+    if body and request.environ.get("CONTENT_TYPE") != JSON and not request.is_json:
         found = request.mimetype or "none"
         raise UnsupportedMediaType(f"Expected the header 'Content-Type: application/json', found {found}")
     return parse_parameters(body)
@@ -146,6 +144,12 @@ def _body() -> bytes:
     environ = request.environ
     if "HTTP_TRANSFER_ENCODING" in environ and not environ.get("wsgi.input_terminated"):
         raise LengthRequired("Expected the header Content-Length; this server takes no chunked bodies")
+    stream = environ["wsgi.input"]
+    if type(stream) is BytesIO and not stream.tell():
+        # All that came; unless somebody has read it, it needs none of the care for what comes yet.
+        body = stream.getvalue()
+        if len(body) <= (request.max_content_length or 0) and str(len(body)) == environ.get("CONTENT_LENGTH"):
+            return body
     body = request.get_data(cache=False)
     at_limit = request.content_length is None and len(body) == request.max_content_length
     if at_limit and environ["wsgi.input"].read(1):
@@ -154,27 +158,4 @@ def _body() -> bytes:
 
 
 def _json(value: object) -> Response:
-    return Response(json.dumps(value), mimetype="application/json")
-
-
-def _identify() -> None:
-    sent = request.environ.get
-    call = accept(sent("HTTP_X_REQUEST_ID"), sent("HTTP_TRACEPARENT"), sent("HTTP_TRACESTATE"))
-    g.request_id = call.request_id
-    g.call_token = CALL.set(call)
-
-
-def _tell_identity(response: Response) -> Response:
-    call = CALL.get()
-    if call:
-        response.headers["X-Request-ID"] = call.request_id
-        response.headers["traceparent"] = call.traceparent or ""
-    return response
-
-
-def _forget_identity(_error: BaseException | None) -> None:
-    token = g.pop("call_token", None)
-    if token:
-        # Where another thread ends the request, it has nothing to forget.
-        with suppress(ValueError):
-            CALL.reset(token)
+    return Response(json.dumps(value), mimetype=JSON)

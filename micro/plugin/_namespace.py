@@ -52,6 +52,7 @@ class Namespace:
         self.use_bytecode = use_bytecode
         self.import_ = make_import(self)
         self._builtins: dict[str, Any] = {}
+        self._seen: dict[str, Any] = {}
         self._host = host
         self._private: dict[str, bool] = {}
 
@@ -72,7 +73,10 @@ class Namespace:
 
         In one update: between two, another thread would meet the wrong ``__import__``.
         """
-        self._builtins.update({**vars(builtins), "__import__": self.import_})
+        # Most often there is nothing; to look costs a tenth.
+        if vars(builtins) != self._seen:
+            self._seen = dict(vars(builtins))
+            self._builtins.update({**self._seen, "__import__": self.import_})
 
     def owns(self, top: str) -> bool:
         """Tell whether the undotted name means a module of the plugin in an absolute import.

@@ -68,6 +68,7 @@ class BridgeWorker(ASGIWorker):  # type: ignore[misc]
     def run(self) -> None:
         """Serve until told to stop."""
         self._use_own_connections()
+        self.loop.run_until_complete = self.asgi.lead(self.loop).run_until_complete
         self.loop.create_task(self._watch())
         super().run()
 

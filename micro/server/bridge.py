@@ -12,6 +12,8 @@ from functools import partial
 from micro.server.body import ClientLeft, Limits, Message, Receive, Refused, linger, receive_body
 from micro.server.call import Call, WSGIApplication
 from micro.server.environ import Scope, make_environ
+from micro.server.leaders import Leaders
+from micro.server.pace import Pace
 from micro.server.pool import Pool
 
 Send = Callable[[Message], Awaitable[None]]
@@ -42,6 +44,8 @@ class Bridge:
         self._pool = Pool(threads)
         self._apart = apart
         self._pool_apart = Pool(_THREADS_APART)
+        self._pace = Pace()
+        self._leaders: Leaders | None = None
         self._stopping = asyncio.Event()
         self._deadline: float | None = None
 
@@ -54,6 +58,11 @@ class Bridge:
         else:
             # A WebSocket that is closed before it was accepted is refused: the server answers 403.
             await send({"type": "websocket.close"})
+
+    def lead(self, loop: AbstractEventLoop) -> Leaders:
+        """Let quick calls be made by the thread that runs the loop; return what is to run it."""
+        self._leaders = Leaders(loop, self._pool)
+        return self._leaders
 
     def stop(self, seconds: float) -> None:
         """End the streams that rest, and let the lifespan's end wait for the threads no longer than this."""
@@ -88,7 +97,7 @@ class Bridge:
 
     async def _exchange(self, call: Call, send: Send, pool: Pool) -> None:
         try:
-            data = await pool.run(call.step)
+            data = await self._begin(call, pool)
             while call.more and not await self._rest(call.pause):
                 if data:
                     await _send_block(send, call, data)
@@ -98,6 +107,11 @@ class Bridge:
             # Where a step runs, it closes the call at its end; a call that is over is closed.
             if call.abandon():
                 pool.run(call.close)
+
+    def _begin(self, call: Call, pool: Pool) -> asyncio.Future[bytes]:
+        if self._leaders and self._pace.is_quick(call.path):
+            return self._leaders.run(partial(self._pace.doubted, call.path, call.step))
+        return pool.run(partial(self._pace.timed, call.path, call.step))
 
     async def _rest(self, seconds: float) -> bool:
         """Wait; tell whether the server stops meanwhile."""

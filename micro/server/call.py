@@ -41,6 +41,7 @@ class Call:
     def __init__(self, app: WSGIApplication, environ: Environ, write_soon: WriteSoon) -> None:
         # The application may change its environment.
         self.method: str = environ["REQUEST_METHOD"]
+        self.path: str = environ.get("PATH_INFO", "")
         self.protocol: str = environ["SERVER_PROTOCOL"]
         self.body: IO[bytes] | RawIOBase = environ["wsgi.input"]
         self._app = app

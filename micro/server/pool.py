@@ -13,7 +13,15 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-_Outcome = tuple[Future[Any], Any, BaseException | None]
+Outcome = tuple[Future[Any], Any, BaseException | None]
+
+
+def make(function: Callable[[], Any], future: Future[Any]) -> Outcome:
+    """Call the function, whatever it raises."""
+    try:
+        return future, function(), None
+    except BaseException as err:
+        return future, None, err
 
 
 class Pool:
@@ -26,7 +34,7 @@ class Pool:
         self.size = size
         self._threads: list[Thread] = []
         self._jobs: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
-        self._finished: deque[_Outcome] = deque()
+        self._finished: deque[Outcome] = deque()
         self._unfinished = 0
         self._all_finished: Future[None] | None = None
         # The locks that idle threads wait for. The last is woken first: its memory is still in the caches.
@@ -37,14 +45,21 @@ class Pool:
 
     def run(self, function: Callable[[], Any]) -> Future[Any]:
         """Call the function in a thread; it is called even if the future is cancelled."""
-        loop = asyncio.get_running_loop()
-        future = loop.create_future()
+        future = self.begin()
+        self.put(function, future)
+        return future
+
+    def begin(self) -> Future[Any]:
+        """Return the future of a call that ``close`` is to wait for; its outcome must be delivered."""
         self._unfinished += 1
+        return asyncio.get_running_loop().create_future()
+
+    def put(self, function: Callable[[], Any], future: Future[Any]) -> None:
+        """Call the function in a thread, for a future that ``begin`` returned."""
         self._jobs.append((function, future))
         if self._unfinished > len(self._threads) < self.size:
-            self._start_thread(loop)
+            self._start_thread(future.get_loop())
         self._wake_one()
-        return future
 
     async def close(self, deadline: float | None = None) -> bool:
         """Wait until all functions have returned, then end the threads; tell whether they did in time.
@@ -95,12 +110,8 @@ class Pool:
                 return
             if self._jobs:
                 self._wake_one()
-            outcome: _Outcome
-            try:
-                outcome = future, function(), None
-            except BaseException as err:
-                outcome = future, None, err
-            self._deliver_soon(loop, outcome)
+            outcome = make(function, future)
+            self.deliver_soon(loop, outcome)
             # A thread that waits must not keep what it has worked on.
             del function, future, outcome
 
@@ -115,26 +126,31 @@ class Pool:
         self._one_is_waking = False
         return not self._closed
 
-    def _deliver_soon(self, loop: AbstractEventLoop, outcome: _Outcome) -> None:
+    def deliver_soon(self, loop: AbstractEventLoop, outcome: Outcome) -> None:
+        """Let the loop deliver the outcome of a call that was made in some thread."""
         self._finished.append(outcome)
         # Waking the loop costs a system call, in which this thread gives up the interpreter.
         if not self._loop_is_waking:
             self._loop_is_waking = True
             # The loop is closed when a run has outlasted it.
             with suppress(RuntimeError):
-                loop.call_soon_threadsafe(self._deliver)
+                loop.call_soon_threadsafe(self._deliver_finished)
 
-    def _deliver(self) -> None:
+    def _deliver_finished(self) -> None:
         self._loop_is_waking = False
         while self._finished:
-            future, result, error = self._finished.popleft()
-            self._unfinished -= 1
-            if future.done():
-                if error:
-                    log.error("A call failed whose client had left", exc_info=error)
-            elif error:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
+            self.deliver(self._finished.popleft())
+
+    def deliver(self, outcome: Outcome) -> None:
+        """Tell the future how its call ended; only for the thread that runs the loop."""
+        future, result, error = outcome
+        self._unfinished -= 1
+        if future.done():
+            if error:
+                log.error("A call failed whose client had left", exc_info=error)
+        elif error:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
         if not self._unfinished and self._all_finished and not self._all_finished.done():
             self._all_finished.set_result(None)

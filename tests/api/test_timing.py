@@ -18,7 +18,7 @@ from micro.service import Micro
 PLUGIN = """
     import time
     from pathlib import Path
-    from flask import g, has_request_context
+    from flask import has_request_context, request
     from micro import PluginBase, PluginDescription, PluginError
 
     class Waiter(PluginBase):
@@ -33,7 +33,7 @@ PLUGIN = """
                 time.sleep(0.01)
             if path:
                 (folder / f"ended-{id(self)}").touch()
-            return {"asked": asked, "request": has_request_context() and g.request_id}
+            return {"asked": asked, "request": has_request_context() and request.headers["X-Request-ID"]}
 
     plugin = PluginDescription(name="Waiter", LIMITS)
 """

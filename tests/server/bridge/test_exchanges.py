@@ -122,7 +122,7 @@ def test_head_has_the_head_of_get_and_no_body(client: Any) -> None:
 
 def test_head_does_not_run_a_stream_to_its_end(server: Any, client: Any) -> None:
     client.send("HEAD /numbers?count=1000000&size=10 HTTP/1.1\r\nHost: x\r\n\r\n").read(to_head=True)
-    server.wait_for("closed in pool")
+    server.wait_for("closed in a thread")
     assert "block 100" not in server.events()
 
 
@@ -180,7 +180,7 @@ def test_a_websocket_is_refused(client: Any) -> None:
 
 
 def test_every_iterable_was_closed_in_a_thread(server: Any, client: Any) -> None:
-    before = server.events().count("closed in pool")
+    before = server.events().count("closed in a thread")
     client.get("/").read()
-    server.wait_for("closed in pool", before + 1)
-    assert set(server.events()) - {"closed in pool", "block 0", "writes", "wrote"} == set()
+    server.wait_for("closed in a thread", before + 1)
+    assert set(server.events()) - {"closed in a thread", "block 0", "writes", "wrote"} == set()

@@ -100,7 +100,7 @@ def test_streams_that_rest_are_ended_when_the_server_stops(serve: Callable[..., 
         server.signal(signal.SIGTERM)
         assert client.read_chunk() == b""
     assert server.end() == 0
-    assert server.events() == ["closed in pool", "exits"]
+    assert server.events() == ["closed in a thread", "exits"]
 
 
 def test_the_server_waits_for_runs_whose_clients_have_left(
@@ -114,7 +114,7 @@ def test_the_server_waits_for_runs_whose_clients_have_left(
     wait_until(lambda: "Worker shutting down" in server.output())
     server.open("end")
     assert server.end() == 0
-    assert server.events() == ["started", "finished", "closed in pool", "exits"]
+    assert server.events() == ["started", "finished", "closed in a thread", "exits"]
 
 
 def test_a_run_that_outlasts_the_time_to_stop_does_not_keep_the_worker(serve: Callable[..., Any]) -> None:

@@ -79,14 +79,14 @@ def test_a_stream_is_closed_when_its_client_leaves(server: Any, resets: bool) ->
         client.get(f"/numbers?{MANY}").read_head()
         if resets:
             client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESETS)
-    server.wait_for("closed in pool")
+    server.wait_for("closed in a thread")
     assert "block 900" not in server.events()
 
 
 def test_a_stream_that_rests_is_closed_when_its_client_leaves(server: Any) -> None:
     with server.connect() as client:
         client.get("/rests?gate=never&seconds=3600").read_head()
-    server.wait_for("closed in pool")
+    server.wait_for("closed in a thread")
 
 
 def test_a_run_goes_on_when_its_client_leaves_and_is_closed_at_its_end(server: Any) -> None:
@@ -95,9 +95,9 @@ def test_a_run_goes_on_when_its_client_leaves_and_is_closed_at_its_end(server: A
         server.wait_for("started")
     assert "finished" not in server.events()
     server.open("go-on")
-    server.wait_for("closed in pool")
+    server.wait_for("closed in a thread")
     assert server.get("/").status == 200
-    assert server.events() == ["started", "finished", *["closed in pool"] * 2]
+    assert server.events() == ["started", "finished", *["closed in a thread"] * 2]
 
 
 def test_write_waits_for_a_slow_client_and_fails_when_it_leaves(server: Any) -> None:

@@ -1,0 +1,70 @@
+"""A Flask application that does not work out anew, for each request, what comes out the same for all."""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from typing import Any
+
+from flask import Flask, Request
+from werkzeug.routing import MapAdapter
+from werkzeug.routing.rules import Rule
+from werkzeug.sansio.utils import get_host
+
+_MOST_ROUTES = 1024
+_Route = tuple[Rule, dict[str, Any]]
+
+# Of the same few hosts, checked each time.
+_host = lru_cache(maxsize=256)(get_host)
+
+
+class Application(Flask):
+    """Flask; only where hosts decide about routes it is Flask's own way of finding them, too."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._routes: dict[tuple[str, str], _Route] = {}
+        # Flask looks at each function anew for each request.
+        self.ensure_sync = cache(self.ensure_sync)  # type: ignore[method-assign]
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Return what finds the route of the request."""
+        if request is None or self._minds_hosts():
+            return super().create_url_adapter(request)
+        environ = request.environ
+        request.host = _host(request.scheme, environ.get("HTTP_HOST"), request.server)
+        adapter = _Adapter(
+            self.url_map,
+            request.host,
+            request.root_path,
+            "",
+            request.scheme,
+            environ["PATH_INFO"].encode("latin-1").decode(errors="replace"),
+            request.method,
+            request.query_string.decode(errors="replace"),
+        )
+        adapter.routes = self._routes
+        return adapter
+
+    def _minds_hosts(self) -> bool:
+        config = self.config
+        named = config["SERVER_NAME"] is not None or config["TRUSTED_HOSTS"] is not None
+        return named or self.url_map.host_matching or self.subdomain_matching
+
+
+class _Adapter(MapAdapter):
+    """Remembers the routes that were found, which cannot change once an application serves."""
+
+    routes: dict[tuple[str, str], _Route]
+
+    def match(self, *args: Any, **options: Any) -> Any:
+        # As Flask asks for the route of a request.
+        if args or options != {"return_rule": True}:
+            return super().match(*args, **options)
+        asked = self.default_method, self.path_info
+        route = self.routes.get(asked)
+        if route is None:
+            rule, arguments = super().match(return_rule=True)
+            if len(self.routes) >= _MOST_ROUTES:
+                self.routes.clear()
+            route = self.routes[asked] = rule, dict(arguments)
+        return route[0], dict(route[1])

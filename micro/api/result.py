@@ -1,0 +1,32 @@
+"""The answer of a run that ended well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from flask import Response
+from werkzeug.datastructures import Headers
+
+
+class Result(Response):
+    """JSON text, whose headers are as they are sent; hooks may change it as any answer."""
+
+    def __init__(self, text: str) -> None:
+        data = text.encode()
+        super().__init__(
+            [data], 200, [("Content-Type", "application/json"), ("Content-Length", str(len(data)))]
+        )
+
+    def get_wsgi_headers(self, environ: dict[str, Any]) -> Headers:
+        """Return them as they are, where nothing has made of it what has other headers."""
+        return self.headers if self.status_code == 200 else super().get_wsgi_headers(environ)
+
+    def get_app_iter(self, environ: dict[str, Any]) -> Iterable[bytes]:
+        """Return the text in a list, which servers send at once, where nothing waits for its end."""
+        whole = self.response
+        is_text = type(whole) is list and len(whole) == 1 and type(whole[0]) is bytes
+        is_sent = self.status_code == 200 and environ["REQUEST_METHOD"] != "HEAD"
+        if is_text and is_sent and not self._on_close:
+            return cast(list[bytes], whole)
+        return super().get_app_iter(environ)

@@ -1,0 +1,133 @@
+"""Runs an event loop in one thread at a time, which makes quick calls itself between two rounds of it."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import AbstractEventLoop, Future
+from collections import deque
+from collections.abc import Callable, Coroutine
+from threading import Event, Lock, Thread
+from time import sleep
+from typing import Any
+
+from micro.server.pool import Pool, make
+
+_MOMENT = 0.005
+
+
+class Leaders:
+    """The threads that run a loop in turn: one leads, one watches it.
+
+    To hand a call to another thread, and its result back, costs more than many a call. So the leader
+    leaves the loop to make a quick one, and comes back. A call that is not quick after all costs it the
+    lead: after a moment the thread that watches takes over the loop, and the call goes on beside it, as it
+    would in a pool. (The pattern is known as Leader/Followers: Schmidt et al., 2000.)
+
+    The thread that waits for the end never leads, so that no call keeps the process from ending.
+    """
+
+    def __init__(self, loop: AbstractEventLoop, pool: Pool) -> None:
+        self._loop = loop
+        self._pool = pool
+        self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        self._lock = Lock()
+        self._term = 0
+        self._making: Future[Any] | None = None
+        self._made = 0
+        self._busy = Event()
+        self._is_over = False
+        self._ended = Event()
+        self._error: BaseException | None = None
+
+    def run(self, function: Callable[[], Any]) -> Future[Any]:
+        """Let the leader call the function next; only for the loop's own tasks."""
+        future = self._pool.begin()
+        self._calls.append((function, future))
+        # It comes back as soon as the calls are made.
+        self._loop.stop()
+        return future
+
+    def run_until_complete(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run the loop until the coroutine ends; return its result, or raise what ended either."""
+        self._is_over, self._error = False, None
+        self._ended.clear()
+        task = asyncio.ensure_future(coroutine, loop=self._loop)
+        task.add_done_callback(self._end)
+        self._watcher = self._start(self._watch)
+        self._start(self._lead, self._term)
+        self._ended.wait()
+        self._busy.set()
+        self._watcher.join()
+        if self._error:
+            raise self._error
+        return task.result()
+
+    def _start(self, target: Callable[..., None], *args: Any) -> Thread:
+        thread = Thread(target=target, args=args, name="leader", daemon=True)
+        thread.start()
+        return thread
+
+    def _end(self, _task: object) -> None:
+        self._is_over = True
+        self._loop.stop()
+
+    def _lead(self, term: int) -> None:
+        """Run the loop, and the calls it brings, to its end, or until another thread leads."""
+        try:
+            while not self._is_over:
+                self._loop.run_forever()
+                while self._calls:
+                    if not self._make(*self._calls.popleft(), term):
+                        return
+        except BaseException as err:
+            # SystemExit, or what else ends a loop: it is for the thread that waits.
+            self._error = err
+            self._is_over = True
+        self._ended.set()
+
+    def _make(self, function: Callable[[], Any], future: Future[Any], term: int) -> bool:
+        """Call the function; tell whether this thread leads still."""
+        self._making = future
+        self._made += 1
+        if not self._busy.is_set():
+            self._busy.set()
+        outcome = make(function, future)
+        with self._lock:
+            leads = self._term == term
+            if leads:
+                self._making = None
+        if leads:
+            self._pool.deliver(outcome)
+        else:
+            self._pool.deliver_soon(self._loop, outcome)
+        return leads
+
+    def _watch(self) -> None:
+        """Lead, once the leader has been making the same call for a moment; sleep while none are made."""
+        seen, made = self._making, self._made
+        while not self._is_over:
+            sleep(_MOMENT)
+            with self._lock:
+                is_late = seen is not None and seen is self._making
+                if is_late:
+                    self._term += 1
+                    self._making = None
+            if is_late:
+                self._take_over(self._term)
+                return
+            if made == self._made:
+                self._busy.clear()
+                # One that is made from now on sets it again.
+                if self._making is None and not self._is_over:
+                    self._busy.wait()
+            seen, made = self._making, self._made
+
+    def _take_over(self, term: int) -> None:
+        self._watcher = self._start(self._watch)
+        # They have waited, and may be as long.
+        self._loop.call_soon(self._pass_on)
+        self._lead(term)
+
+    def _pass_on(self) -> None:
+        while self._calls:
+            self._pool.put(*self._calls.popleft())

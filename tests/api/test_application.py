@@ -1,0 +1,86 @@
+"""What the application works out once must come out as Flask does it for each request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask, request, url_for
+
+from micro.api.application import Application
+
+PATHS = ("/", "", "/a", "/a/", "//a", "/b/x", "/b/x/", "/b/ü%20/y", "/none", "/c/3", "/c/x", "/b/%ff")
+HOSTS = ("one.example", "one.example:8080", "localhost", "[::1]:80", "bücher.example", "no host!", "")
+
+
+def build(cls: type[Flask], **config: Any) -> Flask:
+    app = cls("app", static_folder=None)
+    app.config.update(config)
+
+    def tell(**arguments: Any) -> dict[str, Any]:
+        links = [url_for("b", name="z"), url_for("b", name="z", _external=True)]
+        return {"endpoint": request.endpoint, "arguments": arguments, "host": request.host, "links": links}
+
+    app.add_url_rule("/", "root", tell)
+    app.add_url_rule("/a/", "a", tell)
+    app.add_url_rule("/b/<path:name>", "b", tell)
+    app.add_url_rule("/c/<int:number>", "c", tell, methods=["POST"])
+    return app
+
+
+def answer(app: Flask, path: str, method: str = "GET", **environ: str) -> tuple[int, bytes, str | None]:
+    told = app.test_client().open("/", method=method, environ_overrides={"PATH_INFO": path, **environ})
+    return told.status_code, told.data, told.headers.get("Location")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS"])
+@pytest.mark.parametrize("path", PATHS)
+def test_a_route_is_the_same_the_first_time_and_later(path: str, method: str) -> None:
+    ours, theirs = build(Application), build(Flask)
+    expected = answer(theirs, path, method)
+    assert answer(ours, path, method) == expected
+    assert answer(ours, path, method) == expected
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("host", HOSTS)
+def test_links_and_redirects_name_the_host_of_the_request(host: str, scheme: str) -> None:
+    environ = {"HTTP_HOST": host.encode().decode("latin-1"), "wsgi.url_scheme": scheme, "QUERY_STRING": "q=1"}
+    ours, theirs = build(Application), build(Flask)
+    for path in ("/", "/a", "/none"):
+        assert answer(ours, path, **environ) == answer(theirs, path, **environ)
+
+
+def test_a_prefix_is_part_of_links() -> None:
+    environ = {"SCRIPT_NAME": "/below"}
+    assert answer(build(Application), "/a", **environ) == answer(build(Flask), "/a", **environ)
+
+
+@pytest.mark.parametrize("config", [{"SERVER_NAME": "one.example"}, {"TRUSTED_HOSTS": ["one.example"]}])
+@pytest.mark.parametrize("host", HOSTS[:3])
+def test_settings_about_hosts_hold(host: str, config: dict[str, Any]) -> None:
+    environ = {"HTTP_HOST": host}
+    assert answer(build(Application, **config), "/", **environ) == answer(
+        build(Flask, **config), "/", **environ
+    )
+
+
+def test_arguments_are_each_requests_own() -> None:
+    app = Application("app", static_folder=None)
+
+    @app.get("/<name>")
+    def spoil(name: str) -> list[Any]:
+        assert request.view_args is not None
+        request.view_args["more"] = 1
+        return [name, len(request.view_args)]
+
+    for _ in range(2):
+        assert app.test_client().get("/x").json == ["x", 2]
+
+
+def test_routes_that_are_asked_for_once_take_no_room_for_ever() -> None:
+    app = build(Application)
+    client = app.test_client()
+    for number in range(1100):
+        client.get(f"/b/{number}")
+    assert len(app._routes) <= 1024  # type: ignore[attr-defined]

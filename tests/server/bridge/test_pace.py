@@ -1,0 +1,91 @@
+"""Which paths are taken for quick."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from micro.server.pace import Pace
+
+
+def wait(seconds: float) -> None:
+    threading.Event().wait(seconds)
+
+
+@pytest.fixture
+def pace() -> Pace:
+    pace = Pace()
+    for _ in range(40):
+        pace.timed("/quick", int)
+    return pace
+
+
+def test_a_path_is_quick_after_many_quick_calls() -> None:
+    pace = Pace()
+    pace.timed("/a", int)
+    assert not pace.is_quick("/a")
+    for _ in range(40):
+        pace.timed("/a", int)
+    assert pace.is_quick("/a")
+    assert not pace.is_quick("/b")
+
+
+@pytest.mark.parametrize("name", ["timed", "doubted"])
+def test_a_call_that_waits_is_not_quick(pace: Pace, name: str) -> None:
+    call: Callable[..., None] = getattr(pace, name)
+    call("/quick", lambda: wait(0.01))
+    assert not pace.is_quick("/quick")
+
+
+def test_the_longer_a_call_was_the_longer_its_path_is_slow(pace: Pace) -> None:
+    def calls_until_quick(seconds: float) -> int:
+        pace.timed("/quick", lambda: wait(seconds))
+        return next(number for number in range(2000) if _is_quick_now(pace))
+
+    short, long = calls_until_quick(0.005), calls_until_quick(0.05)
+    assert 20 < short < long / 4
+    # Not for ever.
+    assert calls_until_quick(0.5) <= 1100
+
+
+def _is_quick_now(pace: Pace) -> bool:
+    pace.timed("/quick", int)
+    return pace.is_quick("/quick")
+
+
+def test_a_call_that_computes_long_is_not_quick(pace: Pace) -> None:
+    def compute() -> None:
+        end = time.thread_time() + 0.02
+        while time.thread_time() < end:
+            pass
+
+    pace.timed("/quick", compute)
+    assert not pace.is_quick("/quick")
+
+
+def test_a_path_is_not_quick_while_it_is_doubted(pace: Pace) -> None:
+    pace.doubted("/quick", lambda: [pace.is_quick("/quick")])
+    seen = pace.doubted("/quick", lambda: [pace.is_quick("/quick")])
+    assert seen == [False]
+    assert pace.is_quick("/quick")
+
+
+def test_a_call_that_fails_counts_too(pace: Pace) -> None:
+    def fail() -> None:
+        wait(0.01)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        pace.timed("/quick", fail)
+    assert not pace.is_quick("/quick")
+
+
+def test_paths_that_are_asked_for_once_take_no_room_for_ever(pace: Pace) -> None:
+    for number in range(5000):
+        pace.timed(f"/{number}", int)
+        pace.doubted("/quick", int)
+    assert len(pace._scores) <= 1024
+    assert pace.is_quick("/quick")
