@@ -28,7 +28,7 @@ def tell_ready(settings: Settings, name: str, pid: int, generation: int = 1, **f
     if (read_ready(settings, name) or {}).get("generation", 0) > generation:
         return
     told = {"pid": pid, "generation": generation, **facts}
-    write_whole(settings.pid_folder_path / f"{name}.pid", f"{pid}\n")
+    write_whole(settings.pid_folder_path / f"{name}.pid", f"{pid}\n", 0o644)
     write_whole(_ready_file(settings, name), json.dumps(told))
 
 
@@ -46,10 +46,13 @@ def has_left(settings: Settings, name: str, pid: int) -> bool:
 
 
 def read_ready(settings: Settings, name: str) -> dict[str, Any] | None:
-    """Return what the process of that name told when it was ready, None as long as it has not."""
+    """Return what the process of that name told when it was ready.
+
+    None as long as it has not, or if it has not told it to this user.
+    """
     try:
         facts: dict[str, Any] = json.loads(_ready_file(settings, name).read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return None
     return facts
 
@@ -76,10 +79,15 @@ def forget(settings: Settings, name: str) -> None:
     (settings.pid_folder_path / f"{name}.pid").unlink(missing_ok=True)
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write the file so that nobody reads a part of it."""
+def write_whole(path: Path, text: str, mode: int = 0o640) -> None:
+    """Write the file so that nobody reads a part of it.
+
+    It is for the owner and the group, which has those whom gunicorn's setting ``user`` names, as causes
+    of failures tell what others need not know.
+    """
     draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.write_text(text)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
+        file.write(text)
     draft.replace(path)
 
 

@@ -119,6 +119,8 @@ def test_the_ready_file_carries_facts_from_child_to_supervisor(settings: Setting
     assert read_ready(settings, "rest") == {"pid": 13, "generation": 1, "addresses": ["there"]}
     assert (settings.pid_folder_path / "rest.pid").read_text() == "13\n"
     assert {path.name for path in settings.pid_folder_path.iterdir()} == {"rest.ready", "rest.pid"}
+    # The causes in it why plugins were left out are not for everyone.
+    assert not (settings.pid_folder_path / "rest.ready").stat().st_mode & stat.S_IRWXO
 
 
 def test_a_process_that_was_followed_by_another_keeps_silent(settings: Settings) -> None:

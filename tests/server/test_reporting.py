@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import stat
 import subprocess
 import sys
 from dataclasses import replace
@@ -28,6 +29,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def test_what_is_written_is_what_is_read(settings: Settings) -> None:
     Report(settings, print).update([UP])
+    assert not status_file(settings).stat().st_mode & stat.S_IRWXO
     told = read_status(settings)
     assert told["processes"] == [
         {
