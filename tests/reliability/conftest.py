@@ -42,11 +42,17 @@ class Service:
     """A ``micro`` that can be ended and started again at the same address, with the same state."""
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, str], celery: Mapping[str, Any], plugins: Path
+        self,
+        folder: Path,
+        settings: Mapping[str, str],
+        celery: Mapping[str, Any],
+        plugins: Path,
+        flags: Sequence[str],
     ) -> None:
         folder.mkdir()
         self.folder = folder
         (folder / "config.json").write_text(json.dumps({"celery": {"worker_concurrency": 2, **celery}}))
+        self._flags = flags
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._environ = {
@@ -68,7 +74,7 @@ class Service:
         before = len(self.output())
         with (self.folder / "output").open("ab") as output:
             self.process = subprocess.Popen(
-                [COMMAND, "-G", "-C", "-c", "config.json"],
+                [COMMAND, *self._flags, "-c", "config.json"],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 env=self._environ, cwd=self.folder, start_new_session=True,
             )  # fmt: skip
@@ -254,9 +260,11 @@ def make_service(tmp_path: Path, plugins: Path) -> Iterator[Callable[..., Servic
     """Start a service with these settings of Micro, and of Celery; ended after the test."""
     made: list[Service] = []
 
-    def make(celery: Mapping[str, Any] | None = None, **settings: str) -> Service:
+    def make(
+        celery: Mapping[str, Any] | None = None, flags: Sequence[str] = ("-G", "-C"), **settings: str
+    ) -> Service:
         folder = tmp_path / f"micro{len(made)}"
-        made.append(Service(folder, settings, celery or {}, plugins / "reliability"))
+        made.append(Service(folder, settings, celery or {}, plugins / "reliability", flags))
         made[-1].start()
         return made[-1]
 
