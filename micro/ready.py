@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from micro.errors import MicroError
 from micro.settings import Settings
 
 REST = "rest"
+
+
+class NotTold(MicroError):
+    """A process could not write to the PID folder what others wait for."""
+
+    code = "not-told"
 
 
 def process_names(settings: Settings) -> list[str]:
@@ -23,13 +31,18 @@ def tell_ready(settings: Settings, name: str, pid: int, generation: int = 1, **f
     """Write the ready file and the PID file of a process; each appears whole or not at all.
 
     One of an older generation, which may still finish what it runs, keeps silent once its successor has
-    told.
+    told. Raises NotTold.
     """
-    if (read_ready(settings, name) or {}).get("generation", 0) > generation:
+    before = read_ready(settings, name) or {}
+    told = json.loads(json.dumps({"pid": pid, "generation": generation, **facts}))
+    # Of gunicorn's workers each tells the same; one that comes later must not need room on a full disk.
+    if before == told or before.get("generation", 0) > generation:
         return
-    told = {"pid": pid, "generation": generation, **facts}
-    write_whole(settings.pid_folder_path / f"{name}.pid", f"{pid}\n", 0o644)
-    write_whole(_ready_file(settings, name), json.dumps(told))
+    try:
+        write_whole(settings.pid_folder_path / f"{name}.pid", f"{pid}\n", 0o644)
+        write_whole(_ready_file(settings, name), json.dumps(told))
+    except OSError as err:
+        raise NotTold(f"{name} cannot tell that it is up: {cannot_be_written(settings, err)}") from err
 
 
 def tell_left(settings: Settings, name: str, pid: int) -> None:
@@ -74,9 +87,9 @@ def newest(settings: Settings) -> dict[str, Any]:
 
 def forget(settings: Settings, name: str) -> None:
     """Remove the files of the process of this name."""
-    _ready_file(settings, name).unlink(missing_ok=True)
-    _left_file(settings, name).unlink(missing_ok=True)
-    (settings.pid_folder_path / f"{name}.pid").unlink(missing_ok=True)
+    for path in (_ready_file(settings, name), _left_file(settings, name)):
+        remove(path)
+    remove(settings.pid_folder_path / f"{name}.pid")
 
 
 def write_whole(path: Path, text: str, mode: int = 0o640) -> None:
@@ -86,9 +99,24 @@ def write_whole(path: Path, text: str, mode: int = 0o640) -> None:
     of failures tell what others need not know.
     """
     draft = path.with_name(f"{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
-        file.write(text)
-    draft.replace(path)
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
+            file.write(text)
+        draft.replace(path)
+    except OSError:
+        remove(draft)
+        raise
+
+
+def remove(path: Path) -> None:
+    """Remove the file if it is there; where the disk is read-only it stays, and does no harm."""
+    with suppress(OSError):
+        path.unlink()
+
+
+def cannot_be_written(settings: Settings, err: OSError) -> str:
+    """Say what is wrong with the PID folder."""
+    return f"the folder '{settings.pid_folder_path}' cannot be written ({err.strerror})"
 
 
 def _ready_file(settings: Settings, name: str) -> Path:

@@ -93,6 +93,6 @@ def reason_in(lines: Sequence[str]) -> str:
 
 def forget(settings: Settings, names: Iterable[str]) -> None:
     """Remove the files of the children of these names, and the settings of all."""
-    settings_file(settings).unlink(missing_ok=True)
+    ready.remove(settings_file(settings))
     for name in names:
         ready.forget(settings, name)

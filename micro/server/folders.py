@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from micro.errors import AlreadyRunning, ConfigError
+from micro.ready import remove
 from micro.settings import DEFAULT, Settings
 
 _FALLBACKS = {"log_folder_path": "log", "pid_folder_path": "run", "state_folder_path": "state"}
@@ -48,7 +49,7 @@ def claimed(folder: Path) -> Iterator[None]:
         os.write(descriptor, f"{os.getpid()}\n".encode())
         yield
     finally:
-        path.unlink(missing_ok=True)
+        remove(path)
         os.close(descriptor)
 
 

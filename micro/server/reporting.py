@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from micro import __version__
-from micro.ready import write_whole
+from micro.ready import remove, write_whole
 from micro.server.keeper import Status
 from micro.settings import Settings
 from micro.status import iso, status_file
@@ -42,7 +42,7 @@ class Report:
 
     def remove(self) -> None:
         """Take the file away: nothing runs any more."""
-        self._path.unlink(missing_ok=True)
+        remove(self._path)
 
     def _keep(self, what: str, reason: str, moment: str) -> None:
         if self._last_failure is None or self._last_failure["time"] < moment:

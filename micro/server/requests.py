@@ -8,12 +8,13 @@ import signal
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from micro.errors import MicroError
-from micro.ready import write_whole
+from micro.ready import NotTold, cannot_be_written, remove, write_whole
 from micro.server.running import Running
 from micro.settings import Settings
 from micro.status import lives
@@ -42,10 +43,13 @@ class Outcome:
 
 
 def ask(running: Running, token: str | None = None) -> str:
-    """Ask for a reload; return the token under which the outcome is told."""
+    """Ask for a reload; return the token under which the outcome is told. Raises NotTold."""
     token = token or uuid.uuid4().hex
     # The file tells it from the SIGHUP of a terminal that closes.
-    _file(running.settings, token, _ASKED).touch()
+    try:
+        _file(running.settings, token, _ASKED).touch()
+    except OSError as err:
+        raise NotTold(f"No reload can be asked for: {cannot_be_written(running.settings, err)}.") from err
     os.kill(running.pid, signal.SIGHUP)
     return token
 
@@ -62,29 +66,39 @@ def wait(running: Running, token: str, seconds: float) -> Outcome:
                 f"The reload is not over after {seconds:g} s; it goes on, and the log tells its end."
             )
         time.sleep(_LOOK_SECONDS)
-    outcome = Outcome(**json.loads(path.read_text()))
+    told = path.read_text()
     path.unlink()
-    return outcome
+    if not told:
+        raise NoAnswer(
+            "The reload is over, but the disk had no room for what came of it; the log tells that."
+        )
+    return Outcome(**json.loads(told))
 
 
 def take(settings: Settings) -> list[str]:
     """Return the tokens under which a reload has been asked for since the last time."""
     asked = sorted(settings.pid_folder_path.glob(f"reload-*{_ASKED}"))
     for path in asked:
-        path.unlink(missing_ok=True)
+        remove(path)
     return [path.name.removeprefix("reload-").removesuffix(_ASKED) for path in asked]
 
 
 def answer(settings: Settings, tokens: Iterable[str], outcome: Outcome) -> None:
     """Tell those who asked under these tokens."""
     for token in tokens:
-        write_whole(_file(settings, token, _ANSWERED), json.dumps(asdict(outcome)))
+        path = _file(settings, token, _ANSWERED)
+        try:
+            write_whole(path, json.dumps(asdict(outcome)))
+        except OSError:
+            # An empty file needs no room, so that whoever asked need not wait.
+            with suppress(OSError):
+                path.touch()
 
 
 def forget(settings: Settings) -> None:
     """Remove what was asked and answered."""
     for path in settings.pid_folder_path.glob("reload-*"):
-        path.unlink(missing_ok=True)
+        remove(path)
 
 
 def _file(settings: Settings, token: str, kind: str) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from micro.layers import load_settings
+from micro.ready import NotTold, tell_ready
 from micro.server import requests
 from micro.server.requests import NoAnswer, Outcome
 from micro.server.running import Running
@@ -49,3 +50,24 @@ def test_of_one_that_has_ended_no_answer_is_awaited(running: Running) -> None:
     os.kill(running.pid, signal.SIGKILL)
     with pytest.raises(NoAnswer, match=r"ended before it had reloaded"):
         requests.wait(running, "token", 20)
+
+
+def test_an_answer_without_room_on_the_disk_is_awaited_no_longer(
+    running: Running, settings: Settings
+) -> None:
+    # What is left of one, as an empty file needs no room.
+    (settings.pid_folder_path / "reload-token.answered").touch()
+    with pytest.raises(NoAnswer, match=r"the disk had no room for what came of it"):
+        requests.wait(running, "token", 20)
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_does_no_harm(
+    running: Running, settings: Settings
+) -> None:
+    settings.pid_folder_path.rmdir()
+    with pytest.raises(NotTold, match=r"cannot be written \(No such file or directory\)"):
+        requests.ask(running)
+    assert requests.take(settings) == []
+    requests.answer(settings, ["token"], Outcome(1))
+    with pytest.raises(NotTold, match=r"rest cannot tell that it is up: the folder "):
+        tell_ready(settings, "rest", 42)
