@@ -1,10 +1,11 @@
 """Compares a job, and ``Micro.run``, with a bare Celery task on the same broker, in the same run.
 
-    python benchmarks/jobs.py [--broker URL] [--store URL] [--rounds N] [--safe] [--check]
+    python benchmarks/jobs.py [--broker URL] [--store URL] [--rounds N] [--safe] [--old FOLDER] [--check]
 
 Without ``--broker`` an embedded one is started. Each worker has one pool process: a plain Celery worker
 with a plain task, and a worker of Micro. With --safe there is a second plain worker, whose task has of
-RabbitMQ what a job has: a quorum queue, and a sender who waits until the broker has the message.
+RabbitMQ what a job has: a quorum queue, and a sender who waits until the broker has the message. With
+--old there is also the worker of Micro 3.1.0, from an environment of Python 3.6 (see benchmarks/rest.py).
 Latency is the median of round trips made one after the other; throughput is that of a burst, sent and
 then waited for. The kinds take turns, and each figure is that of its best round, which other programs
 disturb least. With --check the exit status is 1 when a job takes more than 1.6 times as long as the
@@ -15,6 +16,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -41,13 +44,13 @@ LONGEST_LATENCY, LEAST_THROUGHPUT = 1.6, 0.6
 START_SECONDS = 30
 PARAMS = {"name": "Ada", "times": 2}
 PLUGIN = """
-from micro import PluginBase, PluginDescription
+from micro.plugin.pluginbase import PluginBase, PluginDescription
 
 class Greeting(PluginBase):
-    def run(self, name: str, times: int = 1) -> dict[str, str]:
+    def run(self, name: str, times: int = 1) -> dict:
         return {"msg": " ".join([f"Hello {name}!"] * times)}
 
-plugin = PluginDescription(name="Greeting")
+plugin = PluginDescription(instance=Greeting, name="Greeting")
 """
 BARE = """
 import json
@@ -82,6 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--trips", type=int, default=50, help="round trips of each kind in a round")
     parser.add_argument("--burst", type=int, default=200, help="size of the burst of each kind in a round")
     parser.add_argument("--safe", action="store_true", help="measure also a task with a job's guarantees")
+    parser.add_argument("--old", type=Path, help="folder of the commands of Micro 3.1.0")
     parser.add_argument("--check", action="store_true", help="fail when a job misses its goals")
     options = parser.parse_args(argv)
     with ExitStack() as stack:
@@ -150,10 +154,14 @@ def _kinds(folder: Path, broker: str, options: argparse.Namespace) -> Iterator[d
                 )
                 for name, conf in plain.items()
             }
+            if options.old:
+                send = stack.enter_context(_old_worker(folder, broker, options.old, f"{mark}-old"))
+                kinds["Micro 3.1.0"] = _task_kind(send)
             settings = stack.enter_context(_micro_worker(folder, broker, mark, options.store))
             yield kinds | _micro_kinds(settings)
     finally:
-        _forget(broker, [f"{mark}-bare", f"{mark}-safe", mark, f"{mark}.jobs", f"{mark}.calls"])
+        ends = ("-bare", "-safe", "-old", "", ".jobs", ".calls")
+        _forget(broker, [f"{mark}{end}" for end in ends])
 
 
 def _forget(broker: str, queues: Sequence[str]) -> None:
@@ -206,15 +214,25 @@ def _broker(folder: Path) -> Iterator[str]:
         yield broker.url
 
 
+def _plugins(folder: Path) -> Path:
+    place = folder / "plugins" / "greeting"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "interface.py").write_text(PLUGIN)
+    return place.parent
+
+
 @contextmanager
 def _micro_worker(folder: Path, broker: str, queue: str, store: str) -> Iterator[Settings]:
-    plugins, place = folder / "plugins", folder / "micro-state"
-    (plugins / "greeting").mkdir(parents=True)
+    place = folder / "micro-state"
     place.mkdir()
-    (plugins / "greeting" / "interface.py").write_text(PLUGIN)
     file = folder / "config.json"
     file.write_text(json.dumps({"celery": {"worker_concurrency": 1}}))
-    flags = {"plugin_path": str(plugins), "broker_url": broker, "task_queues": queue, "jobs_url": store}
+    flags = {
+        "plugin_path": str(_plugins(folder)),
+        "broker_url": broker,
+        "task_queues": queue,
+        "jobs_url": store,
+    }
     places = dict.fromkeys(("log_folder_path", "pid_folder_path", "state_folder_path"), str(place))
     settings = load_settings({**flags, **places, "config_file": str(file)}, environ={})
     (place / "settings").write_text(dump_settings(settings))
@@ -222,6 +240,38 @@ def _micro_worker(folder: Path, broker: str, queue: str, store: str) -> Iterator
     with _process(command, folder):
         _wait_for(lambda: read_ready(settings, "worker1"), "the worker of Micro")
         yield settings
+
+
+@contextmanager
+def _old_worker(folder: Path, broker: str, scripts: Path, queue: str) -> Iterator[Callable[[], Any]]:
+    """Run the Celery half of Micro 3.1.0; yield what sends it a run."""
+    place = folder / "old"
+    place.mkdir()
+    conf = {
+        "celery": {
+            "broker_url": broker,
+            "task_queues": queue,
+            "worker_concurrency": 1,
+            "result_backend": "rpc://",
+        },
+        "micro": {
+            "plugin_path": str(_plugins(folder)),
+            "log_folder_path": str(place),
+            "pid_folder_path": str(place),
+        },
+    }
+    (place / "config.json").write_text(json.dumps(conf))
+    path = {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+    command = [str(scripts / "micro"), "-C", "-c", str(place / "config.json")]
+    subprocess.run(command, cwd=place, env=os.environ | path, stdout=subprocess.DEVNULL, check=True)
+    run = Requests(broker, queue).run
+    try:
+        run.delay("Greeting", **PARAMS).get(timeout=START_SECONDS)
+        yield lambda: run.delay("Greeting", **PARAMS)
+    finally:
+        # It is in the background; a folder has been made of the pattern for its file.
+        for file in filter(Path.is_file, place.glob("celery/*.pid")):
+            os.kill(int(file.read_text()), signal.SIGTERM)
 
 
 @contextmanager
