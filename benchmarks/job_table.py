@@ -127,18 +127,19 @@ def _one_life(store: JobStore) -> None:
 def explain(store: JobStore) -> None:
     """Print the index that the database reads for each query."""
     ident = first_id(time.time() - 5 * DAY)
+    page = {"plugin": "Plugin 7", "most": 50}
     queries: dict[str, Executable] = {
         "get": statements.BY_ID.params(job=ident),
         "claim": select(jobs.c.id).where(jobs.c.id == ident, jobs.c.state == State.QUEUED),
         "sweep": select(jobs.c.id).where(jobs.c.due <= time.time()).order_by(jobs.c.due).limit(100),
         "clean-up": select(jobs.c.id).where(jobs.c.id < ident, jobs.c.finished < 1.0).order_by(jobs.c.id),
-        "list the newest": reading.listing(None, None, (), 50),
-        "list the failed": reading.listing(None, State.FAILED, (), 50),
-        "list the queued": reading.listing(None, State.QUEUED, (), 50),
-        "list one plugin's": reading.listing("Plugin 7", None, (), 50),
+        "list the newest": reading.listing(False, None, ()).params(**page),
+        "list the failed": reading.listing(False, State.FAILED, ()).params(**page),
+        "list the queued": reading.listing(False, State.QUEUED, ()).params(**page),
+        "list one plugin's": reading.listing(True, None, ()).params(**page),
         "count by state": reading.COUNTS,
         "queued by queue": reading.QUEUED,
-        "list one plugin's failed": reading.listing("Plugin 7", State.FAILED, (), 50),
+        "list one plugin's failed": reading.listing(True, State.FAILED, ()).params(**page),
     }
     prefix = "EXPLAIN QUERY PLAN" if store.database.is_sqlite else "EXPLAIN"
     with store.database.connect() as connection:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, func, select, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, Integer, Select, bindparam, func, select, union_all
 
 from micro.jobs import rows
 from micro.jobs.models import FINISHED, Event, Feed, State, first_id
@@ -17,40 +18,48 @@ from micro.jobs.statements import BRIEF
 # These conditions are those of the partial indexes, or no database would use them.
 _ACTIVE = jobs.c.due.is_not(None)
 _FINISHED = jobs.c.finished.is_not(None)
+_MOST = bindparam("most", type_=Integer)
 _COUNT = func.count().label("n")
 COUNTS = union_all(
     *(select(jobs.c.state, _COUNT).where(part).group_by(jobs.c.state) for part in (_ACTIVE, _FINISHED))
 )
 QUEUED = select(jobs.c.queue, _COUNT).where(jobs.c.state == State.QUEUED, _ACTIVE).group_by(jobs.c.queue)
 
-Bounds = tuple[ColumnElement[bool], ...]
+_BOUNDS = {
+    "since": jobs.c.id >= bindparam("since"),
+    "until": jobs.c.id < bindparam("until"),
+    "cursor": jobs.c.id < bindparam("cursor"),
+}
+
+Conditions = tuple[ColumnElement[bool], ...]
 
 
-def bounds(since: datetime | None, until: datetime | None, cursor: str | None) -> Bounds:
-    """Return the conditions on a job's id; it holds the time, so one index does for all."""
-    conditions: list[ColumnElement[bool]] = []
-    if since is not None:
-        conditions.append(jobs.c.id >= first_id(since.timestamp()))
-    if until is not None:
-        conditions.append(jobs.c.id < first_id(until.timestamp()))
-    if cursor is not None:
-        conditions.append(jobs.c.id < cursor)
-    return tuple(conditions)
+def bounds(since: datetime | None, until: datetime | None, cursor: str | None) -> dict[str, str]:
+    """Return the bounds of a job's id, by name; it holds the time, so one index does for all."""
+    times = {"since": since, "until": until}
+    named = {name: first_id(time.timestamp()) for name, time in times.items() if time is not None}
+    return named if cursor is None else {**named, "cursor": cursor}
 
 
+# Kept, as to make a query takes longer than to run it.
+@cache
 def listing(
-    plugin: str | None, state: State | None, within: Bounds, limit: int
+    one_plugin: bool, state: State | None, within: Sequence[str]
 ) -> Select[Any] | CompoundSelect[Any]:
-    """Return the query for the newest ``limit`` jobs; each form reads one index backwards."""
-    if plugin is None and state is None:
-        return _newest(within, limit)
-    mine = within if plugin is None else (jobs.c.plugin == plugin, *within)
+    """Return the query for the newest ``most`` jobs, of all plugins or the one ``plugin``.
+
+    ``within`` names the bounds. Each form reads one index backwards.
+    """
+    inside = tuple(_BOUNDS[name] for name in within)
+    if not one_plugin and state is None:
+        return _newest(inside)
+    mine = (jobs.c.plugin == bindparam("plugin"), *inside) if one_plugin else inside
     if state is not None:
-        return _newest((*_in_state(state), *mine), limit)
+        return _newest((*_in_state(state), *mine))
     # The index has the state before the id, so that both filters together stay fast.
     each = [(_ACTIVE, *mine), *((*_in_state(one), *mine) for one in FINISHED)]
-    merged = union_all(*(select(_newest(where, limit).subquery()) for where in each))
-    return merged.order_by(merged.selected_columns.id.desc()).limit(limit)
+    merged = union_all(*(select(_newest(where).subquery()) for where in each))
+    return merged.order_by(merged.selected_columns.id.desc()).limit(_MOST)
 
 
 def feed(row: AnyRow, lines: Sequence[AnyRow], after: int, *, whole: bool) -> Feed:
@@ -69,12 +78,12 @@ def feed(row: AnyRow, lines: Sequence[AnyRow], after: int, *, whole: bool) -> Fe
     return Feed(tuple(events), over=whole and State(row.state).finished)
 
 
-def _in_state(state: State) -> Bounds:
+def _in_state(state: State) -> Conditions:
     return (jobs.c.state == state, _FINISHED if state.finished else _ACTIVE)
 
 
-def _newest(where: Bounds, limit: int) -> Select[Any]:
-    return select(*BRIEF).where(*where).order_by(jobs.c.id.desc()).limit(limit)
+def _newest(where: Conditions) -> Select[Any]:
+    return select(*BRIEF).where(*where).order_by(jobs.c.id.desc()).limit(_MOST)
 
 
 def _number(event: Event) -> int:

@@ -149,6 +149,13 @@ STEPS: tuple[tuple[str, ...], ...] = (
         )
         """,
     ),
+    # So that a long queue can be counted, and searched for a plugin, without its rows.
+    (
+        "DROP INDEX micro_jobs_by_due",
+        "DROP INDEX micro_jobs_active",
+        "CREATE INDEX micro_jobs_by_due ON micro_jobs (due, state, queue) WHERE due IS NOT NULL",
+        "CREATE INDEX micro_jobs_active ON micro_jobs (id, plugin) WHERE due IS NOT NULL",
+    ),
 )
 LATEST = len(STEPS)
 

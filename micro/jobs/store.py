@@ -102,9 +102,10 @@ class JobStore:
         if cursor is not None and not is_id(cursor):
             raise BadRequest(f"The cursor {rows.plain(cursor)!r} is not one that a page of jobs gave.")
         limit = max(1, min(limit, MAX_PAGE))
-        query = reading.listing(plugin, state, reading.bounds(since, until, cursor), limit + 1)
+        within = reading.bounds(since, until, cursor)
+        query = reading.listing(plugin is not None, state, tuple(within))
         with self.database.connect() as connection:
-            found = connection.execute(query).all()
+            found = connection.execute(query, {**within, "plugin": plugin, "most": limit + 1}).all()
         page = tuple(rows.brief_job(row._mapping) for row in found[:limit])
         return Page(page, page[-1].id if len(found) > limit else None)
 

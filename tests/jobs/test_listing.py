@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, text
@@ -142,11 +143,23 @@ def test_an_empty_table_counts_to_nothing(store: JobStore) -> None:
 def test_no_listing_reads_the_whole_table(
     sqlite: JobStore, plugin: str | None, state: State | None, cursor: str | None
 ) -> None:
-    query = reading.listing(plugin, state, reading.bounds(None, None, cursor), 50)
-    with sqlite.database.connect() as connection:
-        words = query.compile(connection, compile_kwargs={"literal_binds": True})
-        plan = [row.detail for row in connection.execute(text(f"EXPLAIN QUERY PLAN {words}"))]
+    within = reading.bounds(None, None, cursor)
+    query = reading.listing(plugin is not None, state, tuple(within))
+    plan = plan_of(sqlite, query.params(**within, plugin=plugin, most=50))
     reads = [step for step in plan if "micro_jobs" in step]
     assert reads
     assert all("USING INDEX" in step or "COVERING INDEX" in step for step in reads)
     assert not any("TEMP B-TREE" in step for step in plan if plugin is None or state is not None)
+
+
+def test_those_that_wait_are_counted_in_the_index_alone(sqlite: JobStore) -> None:
+    for query in (reading.QUEUED, reading.COUNTS):
+        reads = [step for step in plan_of(sqlite, query) if "micro_jobs" in step]
+        assert reads
+        assert all("USING COVERING INDEX" in step for step in reads)
+
+
+def plan_of(store: JobStore, query: Any) -> list[str]:
+    with store.database.connect() as connection:
+        words = query.compile(connection, compile_kwargs={"literal_binds": True})
+        return [row.detail for row in connection.execute(text(f"EXPLAIN QUERY PLAN {words}"))]
