@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Set
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from micro.errors import BadRequest, Forbidden, PluginNotFound
-from micro.jobs.models import Page, State
-from micro.jobs.store import MAX_PAGE, JobStore
+from micro.jobs.models import MAX_PAGE, Page, State
 from micro.plugin.manager import Plugins
+
+if TYPE_CHECKING:
+    from micro.jobs.store import JobStore
 
 _NAMES = ("plugin", "state", "since", "until", "limit", "cursor")
 _PAGE = 50

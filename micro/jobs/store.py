@@ -14,6 +14,7 @@ from micro.jobs import joblog, reading, rows, statements, upkeep
 from micro.jobs.database import Database
 from micro.jobs.models import (
     FINISHED,
+    MAX_PAGE,
     Feed,
     Hold,
     Job,
@@ -28,8 +29,6 @@ from micro.jobs.models import (
 )
 from micro.jobs.rows import AnyRow
 from micro.jobs.schema import jobs
-
-MAX_PAGE = 1000
 
 
 class JobStore:
