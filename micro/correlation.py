@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from secrets import token_hex
+from random import getrandbits
 from typing import Any, NamedTuple
 
 _REQUEST_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
@@ -47,8 +47,8 @@ def accept(
     if not (isinstance(request_id, str) and _REQUEST_ID.fullmatch(request_id)):
         request_id = own_id or ""
     if isinstance(traceparent, str) and _is_traceparent(traceparent):
-        return Call(request_id or token_hex(16), traceparent, _state(tracestate))
-    trace = token_hex(16)
+        return Call(request_id or _new_id(), traceparent, _state(tracestate))
+    trace = _new_id()
     return Call(request_id or trace, f"00-{trace}-{trace[:16]}-00")
 
 
@@ -93,6 +93,11 @@ def http_headers() -> dict[str, str]:
     headers = message_headers()
     request_id = headers.pop(REQUEST_ID, None)
     return headers | {"X-Request-ID": request_id} if request_id else headers
+
+
+def _new_id() -> str:
+    # No secret, and at a third of the cost of one. A forked process draws numbers of its own.
+    return f"{getrandbits(128) or 1:032x}"
 
 
 def _is_traceparent(text: str) -> bool:

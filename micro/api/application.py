@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache, lru_cache
 from typing import Any
 
-from flask import Flask, Request
+from flask import Flask, Request, request_tearing_down
 from werkzeug.routing import MapAdapter
 from werkzeug.routing.rules import Rule
 from werkzeug.sansio.utils import get_host
@@ -44,6 +44,16 @@ class Application(Flask):
         )
         adapter.routes = self._routes
         return adapter
+
+    def preprocess_request(self, *args: Any) -> Any:
+        """Call what is to be called before a request, where there is anything."""
+        is_needed = self.before_request_funcs or self.url_value_preprocessors
+        return super().preprocess_request(*args) if is_needed else None
+
+    def do_teardown_request(self, *args: Any) -> None:
+        """Call what is to be called at the end of a request, where there is anything."""
+        if self.teardown_request_funcs or request_tearing_down.receivers:
+            super().do_teardown_request(*args)
 
     def _minds_hosts(self) -> bool:
         config = self.config

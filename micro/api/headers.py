@@ -1,11 +1,6 @@
-"""Gives every answer the headers that keep browsers from doing more with it than was meant."""
+"""The headers that keep browsers from doing more with an answer than was meant."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Iterable
-from typing import Any
-
-from flask import Flask
 
 Headers = list[tuple[str, str]]
 
@@ -18,28 +13,16 @@ _COMMON = (
 _POLICY = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 _NOT_KEPT = ("Cache-Control", "no-store")
 _ASKED_AGAIN = ("Cache-Control", "private, no-cache")
+_OF_DATA = (*_COMMON, _POLICY, _NOT_KEPT)
+_DECISIVE = frozenset({"content-security-policy", "cache-control", "etag"})
 
 
-def add_security_headers(app: Flask) -> None:
-    """Complete the headers of every answer of the application, whoever made it."""
-    # Not an after_request function: those of Werkzeug's headers cost ten times as much as a list.
-    answer = app.wsgi_app
-
-    def complete(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        def start(status: str, headers: Headers, exc_info: Any = None) -> Any:
-            return start_response(status, _completed(headers), exc_info)
-
-        return answer(environ, start)
-
-    app.wsgi_app = complete  # type: ignore[method-assign]
-
-
-def _completed(headers: Headers) -> Headers:
+def missing_headers(headers: Headers) -> tuple[tuple[str, str], ...]:
+    """Return what the headers of an answer are to have besides."""
     names = {name.lower() for name, _ in headers}
-    completed = [*headers, *_COMMON]
-    if "content-security-policy" not in names:
-        completed.append(_POLICY)
-    if "cache-control" not in names:
-        # What has an ETag is meant to be kept, but for its reader alone.
-        completed.append(_ASKED_AGAIN if "etag" in names else _NOT_KEPT)
-    return completed
+    if names.isdisjoint(_DECISIVE):
+        return _OF_DATA
+    policy = () if "content-security-policy" in names else (_POLICY,)
+    # What has an ETag is meant to be kept, but for its reader alone.
+    kept = _ASKED_AGAIN if "etag" in names else _NOT_KEPT
+    return (*_COMMON, *policy, *(() if "cache-control" in names else (kept,)))

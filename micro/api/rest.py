@@ -16,8 +16,7 @@ from werkzeug.http import generate_etag
 from micro.api.access import current_grant, require_keys
 from micro.api.application import Application
 from micro.api.cors import allow_origins
-from micro.api.headers import add_security_headers
-from micro.api.identity import current_call, identify_calls
+from micro.api.envelope import current_call, enclose
 from micro.api.openapi import build_openapi
 from micro.api.problem import register_error_handlers
 from micro.api.result import Result
@@ -50,8 +49,7 @@ def create_app(settings: Settings | None = None, *, micro: Micro | None = None) 
     micro = micro or Micro(settings or load_settings())
     app = Application("micro", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = micro.settings.max_body_size
-    identify_calls(app)
-    add_security_headers(app)
+    enclose(app)
     register_error_handlers(app)
     # Not a feature among others: those are left out when they fail, which would open what is to be closed.
     require_keys(app, micro)

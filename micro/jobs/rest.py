@@ -41,10 +41,15 @@ def micro_app(app: Flask) -> None:
     run_now = app.view_functions["micro.run"]
 
     def run(name: str) -> Any:
-        preference = read_preference(request.headers)
+        preference = read_preference(request.headers) if _asks(request.environ) else None
         return _run_as_job(jobs, name, preference) if preference else run_now(name=name)
 
     app.view_functions["micro.run"] = run
+
+
+def _asks(environ: dict[str, Any]) -> bool:
+    # Most calls do not, and Werkzeug's headers take their time.
+    return "HTTP_PREFER" in environ or "HTTP_IDEMPOTENCY_KEY" in environ
 
 
 def create_blueprint(jobs: Jobs) -> Blueprint:

@@ -49,15 +49,14 @@ class Bridge:
         self._stopping = asyncio.Event()
         self._deadline: float | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer one request (ASGI 3)."""
         if scope["type"] == "http":
-            await self._answer(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await self._live(receive, send)
-        else:
-            # A WebSocket that is closed before it was accepted is refused: the server answers 403.
-            await send({"type": "websocket.close"})
+            return self._answer(scope, receive, send)
+        if scope["type"] == "lifespan":
+            return self._live(receive, send)
+        # A WebSocket that is closed before it was accepted is refused: the server answers 403.
+        return send({"type": "websocket.close"})
 
     def lead(self, loop: AbstractEventLoop) -> Leaders:
         """Let quick calls be made by the thread that runs the loop; return what is to run it."""

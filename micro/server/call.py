@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from functools import lru_cache
 from io import RawIOBase
 from threading import Lock
 from typing import IO, Any
@@ -13,6 +14,12 @@ from micro.errors import one_line
 from micro.server.environ import Environ
 
 log = logging.getLogger(__name__)
+
+
+@lru_cache(maxsize=512)
+def _key(name: str) -> bytes:
+    return name.lower().encode("latin-1")
+
 
 WSGIApplication = Callable[..., Iterable[bytes]]
 WriteSoon = Callable[["Call", bytes], "Future[None]"]
@@ -27,7 +34,7 @@ class Call:
     """
 
     status = ""
-    headers: Sequence[tuple[bytes, bytes]] = ()
+    headers: list[tuple[bytes, bytes]]
     length: int | None = None
     head_is_sent = False
     more = True
@@ -48,6 +55,7 @@ class Call:
         self._environ = environ
         self._write_soon = write_soon
         self._closed = Lock()
+        self.headers = []
 
     @property
     def has_body(self) -> bool:
@@ -107,9 +115,13 @@ class Call:
                 exc_info = None
         elif self.status:
             raise AssertionError("start_response was called again without exc_info")
-        self.headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-        length = dict(self.headers).get(b"content-length")
-        self.length = None if length is None else int(length)
+        self.headers = encoded = []
+        self.length = None
+        for name, value in headers:
+            key = _key(name)
+            if key == b"content-length":
+                self.length = int(value)
+            encoded.append((key, value.encode("latin-1")))
         self.status = status
         return self.write
 
