@@ -6,12 +6,9 @@ from difflib import get_close_matches
 from typing import Any
 
 from flask import Flask
-from flask_cors import CORS
-from flask_cors.core import CONFIG_OPTIONS
 
 from micro.errors import ConfigError
 
-_OPTIONS = frozenset(name.removeprefix("CORS_").lower() for name in CONFIG_OPTIONS)
 _TEXTS = frozenset({"origins", "methods", "allow_headers", "expose_headers"})
 _WHOLE = frozenset({"resources", "max_age"})
 
@@ -23,6 +20,9 @@ def allow_origins(app: Flask, options: object) -> None:
     """
     if options is None:
         return
+    # Imported late: most services are called by no page of another origin.
+    from flask_cors import CORS
+
     settings = _checked("gunicorn.cors", options)
     resources = settings.get("resources")
     if isinstance(resources, dict):
@@ -34,15 +34,20 @@ def allow_origins(app: Flask, options: object) -> None:
         raise ConfigError(f"Setting 'gunicorn.cors' does not suit Flask-CORS: {err}.") from err
 
 
+def _known_options() -> frozenset[str]:
+    from flask_cors.core import CONFIG_OPTIONS
+
+    return frozenset(name.removeprefix("CORS_").lower() for name in CONFIG_OPTIONS)
+
+
 def _checked(setting: str, options: object) -> dict[str, Any]:
     if not isinstance(options, dict):
         raise _error(setting, "an object of Flask-CORS options", options)
+    known = _known_options()
     for name, value in options.items():
-        if name not in _OPTIONS:
-            close = get_close_matches(name, _OPTIONS, n=1)
-            hint = (
-                f"did you mean {close[0]!r}?" if close else f"expected one of: {', '.join(sorted(_OPTIONS))}."
-            )
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"expected one of: {', '.join(sorted(known))}."
             raise ConfigError(f"Unknown setting '{setting}.{name}'; {hint}")
         if name in _TEXTS:
             texts = value if isinstance(value, list) else [value]

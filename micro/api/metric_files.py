@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from prometheus_client.mmap_dict import MmapedDict
-
 log = logging.getLogger(__name__)
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -77,6 +75,9 @@ class MetricFiles:
             path.unlink(missing_ok=True)
 
     def _merge(self, path: Path, into: Path) -> None:
+        # Imported late, like all of the library: nothing is counted before the first run.
+        from prometheus_client.mmap_dict import MmapedDict
+
         past = MmapedDict(str(into))
         try:
             for key, value, timestamp, _ in MmapedDict.read_all_values_from_file(str(path)):

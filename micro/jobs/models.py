@@ -14,6 +14,7 @@ from typing import Any
 
 DEFAULT_ATTEMPTS = 3
 MAX_PAGE = 1000
+"""Jobs that one listing shows at most."""
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 

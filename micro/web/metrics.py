@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 from flask import Flask, Response, request
 
-from micro.api.exposition import ServiceCollector, render
 from micro.api.meter import meter_runs
 from micro.plugin.hookspecs import hookimpl
 
@@ -15,11 +17,17 @@ def micro_app(app: Flask) -> None:
     metrics = meter_runs(app.extensions["micro"])
     if metrics is None:
         return
-    service = ServiceCollector(app.extensions["micro"], lambda: app.extensions.get("micro_jobs"))
+
+    @cache
+    def exposition() -> Callable[[str], tuple[bytes, str]]:
+        # Imported late: Prometheus asks for the first time when the service is up.
+        from micro.api.exposition import ServiceCollector, render
+
+        service = ServiceCollector(app.extensions["micro"], lambda: app.extensions.get("micro_jobs"))
+        return lambda accept: render(metrics.files or metrics.registry, service, accept)
 
     @app.get("/metrics")
     def metrics_page() -> Response:
         metrics.meter.flush()
-        accept = request.headers.get("Accept", "")
-        page, content_type = render(metrics.files or metrics.registry, service, accept)
+        page, content_type = exposition()(request.headers.get("Accept", ""))
         return Response(page, content_type=content_type, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,83 @@
+"""The instruments that runs are counted and timed with, as Prometheus wants them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter as Tally
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_BUCKETS = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    300.0,
+    1800.0,
+)
+
+
+Ended = tuple[str, str, str, float]
+"""A run that has ended: plugin, transport, outcome, seconds."""
+
+
+class Instruments:
+    """Runs, their seconds and those in progress, by plugin, transport and outcome, in an own registry."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+        self._runs = Counter(
+            "micro_runs", "Runs that have ended", ("plugin", "transport", "outcome"), registry=registry
+        )
+        self._seconds = Histogram(
+            "micro_run_seconds",
+            "Seconds that runs took",
+            ("plugin", "transport"),
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self._in_progress = Gauge(
+            "micro_runs_in_progress",
+            "Runs that go on",
+            ("plugin",),
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self._labelled = cache(lambda metric, *labels: metric.labels(*labels))
+
+    def add(self, begun: Iterable[str], ended: Iterable[Ended]) -> None:
+        """Add up runs that have begun, by their plugins, and runs that have ended."""
+        running, outcomes = Tally(begun), Tally[tuple[str, str, str]]()
+        times: dict[tuple[str, str], list[float]] = {}
+        for plugin, transport, outcome, seconds in ended:
+            running[plugin] -= 1
+            outcomes[plugin, transport, outcome] += 1
+            times.setdefault((plugin, transport), []).append(seconds)
+        for labels, number in outcomes.items():
+            self._labelled(self._runs, *labels).inc(number)
+        for pair, several in times.items():
+            _observe(self._labelled(self._seconds, *pair), several)
+        for plugin, number in running.items():
+            self._labelled(self._in_progress, plugin).inc(number)
+
+
+def _observe(histogram: Any, several: list[float]) -> None:
+    """Add many observations at once, which the library has no word for."""
+    bounds = histogram._upper_bounds
+    for index, number in Tally(bisect_left(bounds, each) for each in several).items():
+        histogram._buckets[index].inc(number)
+    histogram._sum.inc(sum(several))
