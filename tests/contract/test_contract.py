@@ -14,6 +14,10 @@ from micro.contract.contract import Contract, build_contract
 from micro.errors import InvalidParameters, PluginFailed
 from micro.plugin.pluginbase import PluginBase
 
+ContractOf = Callable[..., Contract]
+Message = Callable[[Contract, dict[str, Any]], str]
+MakePlugin = Callable[..., type[PluginBase]]
+
 if TYPE_CHECKING:
     from nowhere import Unknown
 
@@ -24,20 +28,6 @@ class Size(Enum):
 
 class Shape(BaseModel):
     sides: int
-
-
-def plugin(run: Any, **attributes: Any) -> type[PluginBase]:
-    return type("Plugin", (PluginBase,), {"run": run, **attributes})
-
-
-def contract_of(run: Any, **attributes: Any) -> Contract:
-    return build_contract(plugin(run, **attributes))
-
-
-def message(contract: Contract, params: dict[str, Any]) -> str:
-    with pytest.raises(InvalidParameters) as caught:
-        contract.check(params)
-    return caught.value.message
 
 
 def greet(self: Any, name: str, times: int = 1) -> dict[str, Any]:
@@ -51,21 +41,23 @@ def open_ended(self: Any, name: str = "", **kwargs: Any) -> Any: ...
 
 
 @pytest.mark.parametrize("params", [{"name": "Micro"}, {"name": "Micro", "times": 2}])
-def test_good_parameters_become_keyword_arguments(params: dict[str, Any]) -> None:
+def test_good_parameters_become_keyword_arguments(contract_of: ContractOf, params: dict[str, Any]) -> None:
     assert contract_of(greet).check(params) == params
 
 
-def test_a_parameter_left_out_is_not_passed_so_the_default_of_run_applies() -> None:
+def test_a_parameter_left_out_is_not_passed_so_the_default_of_run_applies(contract_of: ContractOf) -> None:
     assert contract_of(greet).check({"name": "Micro"}) == {"name": "Micro"}
 
 
 @pytest.mark.parametrize("value", [None, 1, "1", 1.5, True, [1, {"a": None}], {"a": {"b": []}}])
-def test_a_parameter_without_annotation_takes_any_json_value(value: object) -> None:
+def test_a_parameter_without_annotation_takes_any_json_value(contract_of: ContractOf, value: object) -> None:
     assert contract_of(untyped).check({"name": value}) == {"name": value}
 
 
 @pytest.mark.parametrize("run", [greet, untyped])
-def test_names_are_checked_with_and_without_annotations(run: Any) -> None:
+def test_names_are_checked_with_and_without_annotations(
+    contract_of: ContractOf, message: Message, run: Any
+) -> None:
     contract = contract_of(run)
     assert message(contract, {}) == "Parameter 'name': required, but missing"
     assert message(contract, {"name": "Micro", "tims": 2}) == (
@@ -76,14 +68,14 @@ def test_names_are_checked_with_and_without_annotations(run: Any) -> None:
     )
 
 
-def test_a_run_without_parameters_takes_none() -> None:
+def test_a_run_without_parameters_takes_none(contract_of: ContractOf, message: Message) -> None:
     contract = contract_of(lambda self: {})
     assert contract.check({}) == {}
     assert contract.parameters == {"type": "object", "properties": {}, "additionalProperties": False}
     assert message(contract, {"x": 1}) == "Parameter 'x': not accepted"
 
 
-def test_the_schema_tells_names_types_defaults_and_what_is_required() -> None:
+def test_the_schema_tells_names_types_defaults_and_what_is_required(contract_of: ContractOf) -> None:
     assert contract_of(greet).parameters == {
         "type": "object",
         "properties": {"name": {"type": "string"}, "times": {"type": "integer", "default": 1}},
@@ -92,7 +84,9 @@ def test_the_schema_tells_names_types_defaults_and_what_is_required() -> None:
     }
 
 
-def test_a_default_of_none_makes_null_acceptable_and_keeps_descriptions_and_limits() -> None:
+def test_a_default_of_none_makes_null_acceptable_and_keeps_descriptions_and_limits(
+    contract_of: ContractOf, message: Message
+) -> None:
     def run(
         self: Any,
         plain: int = None,  # noqa: RUF013
@@ -108,7 +102,9 @@ def test_a_default_of_none_makes_null_acceptable_and_keeps_descriptions_and_limi
 
 
 @pytest.mark.parametrize("default", [object(), float("nan"), {1, object()}])
-def test_a_default_that_is_no_json_is_left_out_of_the_schema(default: object) -> None:
+def test_a_default_that_is_no_json_is_left_out_of_the_schema(
+    contract_of: ContractOf, default: object
+) -> None:
     def run(self: Any, value=default): ...
 
     contract = contract_of(run)
@@ -116,7 +112,7 @@ def test_a_default_that_is_no_json_is_left_out_of_the_schema(default: object) ->
     assert contract.findings == ()
 
 
-def test_mutable_defaults_are_shown_and_never_shared() -> None:
+def test_mutable_defaults_are_shown_and_never_shared(contract_of: ContractOf) -> None:
     def run(self: Any, names: list[str] = ["a"]) -> Any: ...  # noqa: B006
 
     contract = contract_of(run)
@@ -124,7 +120,9 @@ def test_mutable_defaults_are_shown_and_never_shared() -> None:
     assert contract.check({}) == {}
 
 
-def test_extra_parameters_are_taken_where_run_takes_keywords() -> None:
+def test_extra_parameters_are_taken_where_run_takes_keywords(
+    contract_of: ContractOf, message: Message
+) -> None:
     contract = contract_of(open_ended)
     assert contract.parameters["additionalProperties"] is True
     params = {"name": "Micro", "class": [1], "a b": None, "": 0, "params": {}, "kwargs": 1}
@@ -134,7 +132,7 @@ def test_extra_parameters_are_taken_where_run_takes_keywords() -> None:
     )
 
 
-def test_typed_keywords_are_checked_too() -> None:
+def test_typed_keywords_are_checked_too(contract_of: ContractOf, message: Message) -> None:
     def run(self: Any, first: str = "", **counts: Annotated[int, Field(ge=0)]) -> Any: ...
 
     contract = contract_of(run)
@@ -143,7 +141,9 @@ def test_typed_keywords_are_checked_too() -> None:
     assert message(contract, {"a": "1"}) == "Parameter 'a': expected an integer, found a string"
 
 
-def test_the_schemas_of_typed_keywords_and_parameters_share_their_definitions() -> None:
+def test_the_schemas_of_typed_keywords_and_parameters_share_their_definitions(
+    contract_of: ContractOf,
+) -> None:
     def run(self: Any, first: Size, **others: Shape) -> Any: ...
 
     contract = contract_of(run)
@@ -152,7 +152,9 @@ def test_the_schemas_of_typed_keywords_and_parameters_share_their_definitions() 
     assert contract.check({"first": "s", "x": {"sides": 3}}) == {"first": Size.SMALL, "x": Shape(sides=3)}
 
 
-def test_a_name_that_is_bound_already_cannot_come_as_an_extra() -> None:
+def test_a_name_that_is_bound_already_cannot_come_as_an_extra(
+    contract_of: ContractOf, message: Message
+) -> None:
     assert message(contract_of(open_ended), {"self": 1}) == (
         "Parameter 'self': not accepted: the plugin uses this name itself"
     )
@@ -162,7 +164,7 @@ CLASHING = ["schema", "copy", "json", "validate", "model_config", "model_fields"
 
 
 @pytest.mark.parametrize("name", [*CLASHING, "dict", "cls", "params", "values", "items", "Parameters"])
-def test_no_name_clashes_with_the_library(name: str) -> None:
+def test_no_name_clashes_with_the_library(contract_of: ContractOf, message: Message, name: str) -> None:
     namespace: dict[str, Any] = {}
     exec(f"def run(self, {name}: int): return {{}}", namespace)
     contract = contract_of(namespace["run"])
@@ -171,7 +173,7 @@ def test_no_name_clashes_with_the_library(name: str) -> None:
     assert contract.parameters["required"] == [name]
 
 
-def test_an_alias_gives_a_parameter_any_json_name() -> None:
+def test_an_alias_gives_a_parameter_any_json_name(contract_of: ContractOf, message: Message) -> None:
     def run(self: Any, from_: Annotated[str, Field(alias="from")], limit: int = 5) -> Any:
         """Search.
 
@@ -185,13 +187,13 @@ def test_an_alias_gives_a_parameter_any_json_name() -> None:
     assert message(contract, {"from_": "x"}).startswith("2 parameters are wrong: 'from': required")
 
 
-def test_bytes_among_typed_keywords_are_base64_too() -> None:
+def test_bytes_among_typed_keywords_are_base64_too(contract_of: ContractOf) -> None:
     def run(self: Any, **files: bytes) -> Any: ...
 
     assert contract_of(run).check({"a.txt": "/+8="}) == {"a.txt": b"\xff\xef"}
 
 
-def test_a_default_in_the_annotation_is_one() -> None:
+def test_a_default_in_the_annotation_is_one(contract_of: ContractOf) -> None:
     def run(self: Any, times: Annotated[int, Field(default=3)]) -> Any: ...
 
     contract = contract_of(run)
@@ -200,7 +202,7 @@ def test_a_default_in_the_annotation_is_one() -> None:
     assert "required" not in contract.parameters
 
 
-def test_two_parameters_of_one_alias_are_not_checked_and_a_finding() -> None:
+def test_two_parameters_of_one_alias_are_not_checked_and_a_finding(contract_of: ContractOf) -> None:
     def run(
         self: Any,
         a: Annotated[int, Field(alias="x")] = 1,
@@ -238,7 +240,9 @@ class BrokenType:
         (1 / 3, ""),
     ],
 )
-def test_a_type_that_cannot_be_checked_is_any_and_a_finding(annotation: Any, reason: str) -> None:
+def test_a_type_that_cannot_be_checked_is_any_and_a_finding(
+    contract_of: ContractOf, message: Message, annotation: Any, reason: str
+) -> None:
     def run(self: Any, value, sound: int = 1): ...
 
     run.__annotations__["value"] = annotation
@@ -253,7 +257,7 @@ def test_a_type_that_cannot_be_checked_is_any_and_a_finding(annotation: Any, rea
     )
 
 
-def test_types_defined_inside_the_plugin_class_are_found() -> None:
+def test_types_defined_inside_the_plugin_class_are_found(message: Message) -> None:
     class Shop(PluginBase):
         class Size(str):
             pass
@@ -267,7 +271,7 @@ def test_types_defined_inside_the_plugin_class_are_found() -> None:
     assert message(contract, {"size": 4}) == "Parameter 'size': expected a value of at most 3"
 
 
-def test_keywords_and_results_that_cannot_be_checked_are_findings() -> None:
+def test_keywords_and_results_that_cannot_be_checked_are_findings(contract_of: ContractOf) -> None:
     def run(self: Any, **kwargs: Unknown) -> Callable[[], None]: ...
 
     contract = contract_of(run)
@@ -282,7 +286,7 @@ def breaking(value: int) -> int:
     return {}[value]
 
 
-def test_a_validator_of_the_authors_that_breaks_is_the_plugins_failure() -> None:
+def test_a_validator_of_the_authors_that_breaks_is_the_plugins_failure(contract_of: ContractOf) -> None:
     def run(self: Any, value: Annotated[int, AfterValidator(breaking)]) -> Any: ...
 
     with pytest.raises(PluginFailed, match="checked its parameters"):
@@ -308,7 +312,9 @@ CALLS = st.dictionaries(
 
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(source=signatures(), params=CALLS)
-def test_whatever_passes_the_check_can_be_called(source: str, params: dict[str, int]) -> None:
+def test_whatever_passes_the_check_can_be_called(
+    plugin: MakePlugin, source: str, params: dict[str, int]
+) -> None:
     namespace: dict[str, Any] = {}
     exec(source, namespace)
     owner = plugin(namespace["run"])

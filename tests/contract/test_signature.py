@@ -11,22 +11,11 @@ from typing import Any
 import pytest
 
 from micro.contract.contract import Contract, build_contract
-from micro.errors import InvalidParameters
 from micro.plugin.pluginbase import PluginBase
 
-
-def plugin(run: Any, **attributes: Any) -> type[PluginBase]:
-    return type("Plugin", (PluginBase,), {"run": run, **attributes})
-
-
-def contract_of(run: Any, **attributes: Any) -> Contract:
-    return build_contract(plugin(run, **attributes))
-
-
-def message(contract: Contract, params: dict[str, Any]) -> str:
-    with pytest.raises(InvalidParameters) as caught:
-        contract.check(params)
-    return caught.value.message
+ContractOf = Callable[..., Contract]
+Message = Callable[[Contract, dict[str, Any]], str]
+MakePlugin = Callable[..., type[PluginBase]]
 
 
 def greet(self: Any, name: str, times: int = 1) -> dict[str, Any]:
@@ -71,7 +60,9 @@ RUNS = {
 
 
 @pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
-def test_every_kind_of_run_has_its_signature_read_and_can_be_called(run: Any) -> None:
+def test_every_kind_of_run_has_its_signature_read_and_can_be_called(
+    message: Message, plugin: MakePlugin, run: Any
+) -> None:
     owner = plugin(run)
     contract = build_contract(owner)
     assert list(contract.parameters["properties"]) == ["name", "times"]
@@ -82,7 +73,7 @@ def test_every_kind_of_run_has_its_signature_read_and_can_be_called(run: Any) ->
         asyncio.run(called)
 
 
-def test_an_inherited_run_is_read_in_the_class_that_defines_it() -> None:
+def test_an_inherited_run_is_read_in_the_class_that_defines_it(message: Message, plugin: MakePlugin) -> None:
     class Child(plugin(greet)):
         """The child."""
 
@@ -91,7 +82,7 @@ def test_an_inherited_run_is_read_in_the_class_that_defines_it() -> None:
     assert contract.summary == "The child."
 
 
-def test_a_decorator_with_parameters_of_its_own_decides() -> None:
+def test_a_decorator_with_parameters_of_its_own_decides(contract_of: ContractOf) -> None:
     contract = contract_of(narrowing(greet))
     assert list(contract.parameters["properties"]) == ["name"]
     assert contract.check({"name": "Micro"}) == {"name": "Micro"}
@@ -102,21 +93,21 @@ def test_a_decorator_with_parameters_of_its_own_decides() -> None:
     [type, property(lambda self: self.missing), functools.partialmethod(greet, nonsense=1)],
     ids=["type", "property", "partialmethod with a wrong name"],
 )
-def test_a_signature_that_cannot_be_read_takes_anything(run: Any) -> None:
+def test_a_signature_that_cannot_be_read_takes_anything(contract_of: ContractOf, run: Any) -> None:
     contract = contract_of(run)
     assert contract.check({"a": 1, "b": "x"}) == {"a": 1, "b": "x"}
     assert contract.parameters["additionalProperties"] is True
     assert "cannot be read" in contract.findings[0]
 
 
-def test_a_run_that_wraps_itself_does_not_hang() -> None:
+def test_a_run_that_wraps_itself_does_not_hang(contract_of: ContractOf) -> None:
     def run(self: Any, name: str) -> Any: ...
 
     run.__wrapped__ = run
     assert list(contract_of(run).parameters["properties"]) == ["name"]
 
 
-def test_parameters_that_cannot_be_passed_by_name_are_findings() -> None:
+def test_parameters_that_cannot_be_passed_by_name_are_findings(contract_of: ContractOf) -> None:
     def run(self: Any, first: int, /, second: int, *rest: int) -> Any: ...
 
     contract = contract_of(run)
@@ -166,7 +157,9 @@ GREETING = {
 
 @pytest.mark.parametrize("docstring", GREETING.values(), ids=GREETING)
 @pytest.mark.parametrize("place", ["of run", "of the class"])
-def test_docstrings_describe_the_plugin_and_its_parameters(docstring: str, place: str) -> None:
+def test_docstrings_describe_the_plugin_and_its_parameters(
+    contract_of: ContractOf, docstring: str, place: str
+) -> None:
     def run(self: Any, name: str, times: int = 1) -> Any: ...
 
     if place == "of run":
@@ -180,6 +173,6 @@ def test_docstrings_describe_the_plugin_and_its_parameters(docstring: str, place
     assert described == {"name": "Who is greeted, by name.", "times": "How often."}
 
 
-def test_the_contract_of_a_plugin_without_docstrings_has_no_words() -> None:
+def test_the_contract_of_a_plugin_without_docstrings_has_no_words(contract_of: ContractOf) -> None:
     contract = contract_of(greet)
     assert (contract.summary, contract.description) == (None, None)

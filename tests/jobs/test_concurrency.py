@@ -57,21 +57,24 @@ def submit(jobs: Jobs, folder: Any) -> Callable[[], str]:
     return lambda: jobs.submit("waiter", folder.params, RunContext("rest", "r7")).id
 
 
+@pytest.fixture
+def waiting(
+    worker: JobWorker, table: JobStore, submit: Callable[[], str], busy: str, beside: Beside, wait_for: Wait
+) -> tuple[str, Future[Any]]:
+    """Another job, whose worker waits for the end of the busy one, and the end of that wait."""
+    job = submit()
+    waits = beside(worker.run_job, job)
+    wait_for(lambda: table.state(job) is State.RUNNING)
+    return job, waits
+
+
 def test_a_job_waits_until_it_is_its_turn(
-    worker: JobWorker,
-    table: JobStore,
-    submit: Callable[[], str],
-    folder: Any,
-    busy: str,
-    beside: Beside,
-    wait_for: Wait,
+    table: JobStore, folder: Any, busy: str, waiting: tuple[str, Future[Any]], wait_for: Wait
 ) -> None:
-    second = submit()
-    waiting = beside(worker.run_job, second)
-    wait_for(lambda: table.state(second) is State.RUNNING)
+    second, turn = waiting
     assert folder.count("began") == 1
     folder.open()
-    waiting.result()
+    turn.result()
     assert table.state(second) is State.SUCCEEDED
     # Its turn ends with the run, a moment before its result is in the table.
     wait_for(lambda: table.state(busy) is State.SUCCEEDED)
@@ -79,19 +82,11 @@ def test_a_job_waits_until_it_is_its_turn(
 
 
 def test_a_job_that_waits_can_be_cancelled(
-    worker: JobWorker,
-    table: JobStore,
-    submit: Callable[[], str],
-    folder: Any,
-    busy: str,
-    beside: Beside,
-    wait_for: Wait,
+    table: JobStore, folder: Any, waiting: tuple[str, Future[Any]]
 ) -> None:
-    second = submit()
-    waiting = beside(worker.run_job, second)
-    wait_for(lambda: table.state(second) is State.RUNNING)
+    second, turn = waiting
     table.cancel(second)
-    waiting.result()
+    turn.result()
     assert table.state(second) is State.CANCELLED
     assert folder.count("began") == 1
 
