@@ -73,6 +73,12 @@ def plugins() -> Path:
     return Path(__file__).with_name("plugins")
 
 
+@pytest.fixture(scope="session")
+def unmeasured() -> dict[str, str]:
+    """The environment for a program that is not Micro: coverage would only make it slow."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+
+
 @pytest.fixture
 def load(plugin_dir: WritePlugins, tmp_path: Path) -> Iterator[MakeMicro]:
     """Make Micro of plugin files, ``load({"hello/interface.py": "..."})``, or of a plugin path.

@@ -211,12 +211,14 @@ def test_answers_fit_the_document(
     typed: Micro, path: str, call: str, method: str, body: object, status: str
 ) -> None:
     answer = client(typed).open(call, method=method, json=body)
-    described = checked(typed)["paths"][path][method]["responses"][status]
+    # It is valid, as another test shows.
+    document = json.loads(json.dumps(build_openapi(typed)))
+    described = document["paths"][path][method]["responses"][status]
 
     assert answer.status_code == int(status)
     assert [answer.mimetype] == list(described["content"])
     assert all(name in answer.headers for name in described["headers"])
-    Draft202012Validator(response_schema(checked(typed), path, method, status)).validate(answer.json)
+    Draft202012Validator(response_schema(document, path, method, status)).validate(answer.json)
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/plugins"])

@@ -12,10 +12,9 @@ def test_status_follows_the_processes(
 ) -> None:
     micro = start_micro("-G", "-C")
 
-    def status() -> Any:
-        return json.loads(run_micro("status", "--json", "-pp", str(micro.pids)).stdout)
-
-    told = wait_for(lambda: (found := status())["jobs"] and found["queues"] and found, seconds=60)
+    # Both are asked for now and then only.
+    wait_for(lambda: (found := micro.call("/status"))["jobs"] and found["queues"], seconds=60)
+    told = json.loads(run_micro("status", "--json", "-pp", str(micro.pids)).stdout)
     assert {each["name"]: each["state"] for each in told["processes"]} == dict.fromkeys(
         ("broker", "rest", "worker1"), "up"
     )
@@ -27,10 +26,10 @@ def test_status_follows_the_processes(
     os.killpg(micro.pid("worker1"), signal.SIGKILL)
     failure = wait_for(lambda: micro.call("/status")["last_failure"], seconds=30)
     assert (failure["what"], failure["reason"]) == ("worker1", "was killed by SIGKILL")
-    again = wait_for(lambda: run_micro("status", "-pp", str(micro.pids)).returncode == 0, seconds=60)
-    assert again
-    shown = run_micro("status", "-pp", str(micro.pids)).stdout
-    assert "Last failure:" in shown and "worker1: was killed by SIGKILL" in shown
+    wait_for(lambda: "worker1 is up again" in micro.output(), seconds=60)
+    shown = run_micro("status", "-pp", str(micro.pids))
+    assert shown.returncode == 0
+    assert "Last failure:" in shown.stdout and "worker1: was killed by SIGKILL" in shown.stdout
 
 
 def test_status_where_nothing_runs_is_one_line_and_exit_1(run_micro: Callable[..., Any]) -> None:

@@ -47,7 +47,7 @@ def test_longer_than_the_consumer_timeout_of_rabbitmq(
 ) -> None:
     broker = own_server("rabbitmq", IMPATIENT)
     service = make_service(broker_url=broker.url, log_level="INFO")
-    both_run_once(service, broker.url, seconds=6)
+    both_run_once(service, broker.url, seconds=4)
 
 
 def test_longer_than_two_visibility_timeouts_of_redis(
