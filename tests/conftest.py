@@ -75,7 +75,7 @@ def plugins() -> Path:
 
 @pytest.fixture(scope="session")
 def unmeasured() -> dict[str, str]:
-    """The environment for a program that is not Micro: coverage would only make it slow."""
+    """The environment for a program whose coverage shows nothing, and would only make it slow."""
     return {name: value for name, value in os.environ.items() if not name.startswith("COV")}
 
 

@@ -29,6 +29,8 @@ from micro.api.endpoints import Requests
 
 COMMAND = shutil.which("micro", path=sysconfig.get_path("scripts")) or ""
 START_SECONDS, STOP_SECONDS = 60, 60
+# No coverage is measured here: a process that is killed leaves no figures, and the others would be late.
+_NOT_PASSED_ON = ("COV", "MICRO_", "XDG_")
 # What Debian's rabbitmq-server in the path starts drops root's rights, which the test's folders need.
 RABBITMQ_FOLDERS = os.pathsep.join(["/usr/lib/rabbitmq/bin", os.environ.get("PATH", "")])
 RABBITMQ_CONFIG = """
@@ -56,7 +58,7 @@ class Service:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._environ = {
-            **{key: value for key, value in os.environ.items() if not key.startswith(("MICRO_", "XDG_"))},
+            **{key: value for key, value in os.environ.items() if not key.startswith(_NOT_PASSED_ON)},
             "HOME": str(folder),
             "MICRO_BIND": f"127.0.0.1:{port}",
             "MICRO_PLUGIN_PATH": str(plugins),

@@ -76,7 +76,7 @@ def answer(task: Any, seconds: float = 40) -> Any:
     return json.loads(task.get(timeout=seconds))
 
 
-def test_a_run_whose_process_is_killed_or_ended_by_a_stop_runs_again_at_once(
+def test_a_run_whose_process_is_killed_runs_again_at_once(
     make_client: Callable[..., Client], broker_url: str, wait_for: Wait
 ) -> None:
     client = make_client(broker_url)
@@ -85,12 +85,18 @@ def test_a_run_whose_process_is_killed_or_ended_by_a_stop_runs_again_at_once(
     client.kill_pool_process()
     assert answer(killed) == {"number": 1}
     assert client.started(1) == 2
-    stopped = client.run(2, STOP + 2)
-    wait_for(lambda: client.started(2))
+
+
+def test_a_run_that_is_ended_by_a_stop_runs_again_at_the_next_start(
+    make_client: Callable[..., Client], broker_url: str, wait_for: Wait
+) -> None:
+    client = make_client(broker_url)
+    stopped = client.run(1, STOP + 1)
+    wait_for(lambda: client.started(1))
     client.service.stop()
     client.service.start()
-    assert answer(stopped) == {"number": 2}
-    assert client.started(2) == 2
+    assert answer(stopped) == {"number": 1}
+    assert client.started(1) == 2
 
 
 @long_form
