@@ -62,9 +62,10 @@ def _part(item: pytest.Item) -> str:
 
 
 def pytest_configure() -> None:
-    # A shell ignores it in what it starts in the background, and children would inherit that.
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A shell ignores the one in what it starts in the background, nohup the other; children would inherit it.
+    for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, default)
 
 
 @pytest.fixture(scope="session")
