@@ -77,6 +77,17 @@ def publish(app: Celery, job: str, queue: str) -> bool:
     return True
 
 
+def trust_broker(app: Celery, settings: Settings) -> None:
+    """Let this process publish without waiting for the broker's word, unless the file decides on that.
+
+    For a process of a worker's pool, which publishes answers only: the queue of an answer is gone when the
+    broker is, and a connection that was cut is noticed before the next message, so the word would come to
+    little; the next run would wait for it.
+    """
+    if "broker_transport_options" not in settings.celery_options:
+        app.conf.broker_transport_options = {**app.conf.broker_transport_options, "confirm_publish": False}
+
+
 def _broker_errors(app: Celery) -> tuple[type[Exception], ...]:
     """Return what a broker's refusal raises; Celery translates not all that its transports have."""
     connection = app.connection_for_write()

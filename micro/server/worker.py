@@ -25,7 +25,7 @@ from kombu.transport import resolve_transport
 from micro.api.desk import Desk
 from micro.api.tasks import create_celery
 from micro.errors import BrokerUnreachable, ConfigError
-from micro.jobs.queue import publish, queues_for
+from micro.jobs.queue import publish, queues_for, trust_broker
 from micro.jobs.service import Jobs, open_store
 from micro.jobs.upkeeper import Upkeeper
 from micro.ready import generations, tell_left, tell_ready
@@ -92,7 +92,7 @@ def main(settings: Settings, role: Role) -> int:
     check_broker(app)
     # The supervisor has warned of root, once for all.
     warnings.simplefilter("ignore", SecurityWarning)
-    _connect_signals(micro, role, facts)
+    _connect_signals(app, micro, role, facts)
     desk = _connect_threads(app, micro)
     app.steps["worker"].add(Leave)
     worker = Node(
@@ -192,7 +192,7 @@ def _connect_threads(app: Celery, micro: Micro) -> Desk:
     return desk
 
 
-def _connect_signals(micro: Micro, role: Role, facts: dict[str, Any]) -> None:
+def _connect_signals(app: Celery, micro: Micro, role: Role, facts: dict[str, Any]) -> None:
     settings = micro.settings
 
     def set_up_logging(**_: Any) -> None:
@@ -203,6 +203,7 @@ def _connect_signals(micro: Micro, role: Role, facts: dict[str, Any]) -> None:
         tell_ready(settings, role.name, sender.pid, role.generation, **facts)
 
     def start(**_: Any) -> None:
+        trust_broker(app, settings)
         micro.start()
 
     def stop(**_: Any) -> None:

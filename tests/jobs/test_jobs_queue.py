@@ -11,7 +11,7 @@ from celery import Celery
 from kombu import Connection, Exchange, Queue, pools
 
 from micro.errors import ConfigError
-from micro.jobs.queue import make_celery, publish, queues_for
+from micro.jobs.queue import make_celery, publish, queues_for, trust_broker
 from micro.layers import load_settings
 from micro.settings import Settings
 
@@ -96,6 +96,18 @@ def test_jobs_have_the_replicated_kind_of_queue_and_tasks_the_one_that_clients_d
         ).declare()
         for queue in (tasks, jobs):
             connection.default_channel.queue_delete(queue.name)
+
+
+def test_answers_are_not_confirmed_where_the_file_does_not_ask_for_it(make_app: MakeApp) -> None:
+    app = make_app("amqp://")
+    trust_broker(app, settings("amqp://"))
+    with app.connection_for_write() as connection:
+        assert connection.transport_options == {"confirm_publish": False}
+    asked = {"broker_transport_options": {"confirm_publish": True}}
+    app = make_app("amqp://", **asked)
+    trust_broker(app, settings("amqp://", **asked))
+    with app.connection_for_write() as connection:
+        assert connection.transport_options == {"confirm_publish": True}
 
 
 def test_an_unknown_setting_of_celery_is_refused(make_app: MakeApp) -> None:
