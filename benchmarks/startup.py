@@ -1,11 +1,14 @@
 """Compares the start of the command and of the package with that of a Python that does next to nothing.
 
-    python benchmarks/startup.py [--rounds N] [--check]
+    python benchmarks/startup.py [--rounds N] [--check] [--serve]
 
 The base is ``python -c "import argparse, json"``. Each measurement is the CPU time of a process of its
 own, the kinds in turn; the figure is the median of the rounds. With --check the exit status is 1 when
 one takes more than 2.5 times as long as the base. Run it where Micro is installed as users install it:
 an editable installation makes every Python start slower, the base too.
+
+With --serve instead: the time from the command to the first answer over REST, of `micro -G` and of
+gunicorn with a Flask application that says the same, in turn.
 """
 
 from __future__ import annotations
@@ -17,8 +20,14 @@ import statistics
 import subprocess
 import sys
 import sysconfig
+import time
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from trees import free_port, running
+
+PEERS = Path(__file__).parent / "peers"
 LIMIT = 2.5
 BASE = "import argparse, json"
 
@@ -27,7 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--check", action="store_true", help=f"fail above {LIMIT} times the base")
+    parser.add_argument("--serve", action="store_true", help="measure until REST answers")
     options = parser.parse_args(argv)
+    if options.serve:
+        _compare_serving(options.rounds)
+        return 0
     commands = _commands()
     medians = _measure(list(commands.values()), options.rounds)
     slow = []
@@ -66,6 +79,30 @@ def _measure(commands: list[list[str]], rounds: int) -> list[float]:
                 raise SystemExit(f"{' '.join(command)} exited with status {process.returncode}")
             times.append(usage.ru_utime + usage.ru_stime)
     return [statistics.median(times) for times in taken]
+
+
+def _compare_serving(rounds: int) -> None:
+    scripts = sysconfig.get_path("scripts")
+    gunicorn = [f"{scripts}/gunicorn", "--chdir", str(PEERS), "--no-control-socket", "flask_app:app", "-b"]
+    micro = [f"{scripts}/micro", "-G", "-p", str(PEERS / "plugins"), "-b"]
+    taken: list[list[float]] = [[], []]
+    with TemporaryDirectory() as name:
+        for _ in range(rounds):
+            for command, times in zip((gunicorn, micro), taken, strict=True):
+                times.append(_until_served(command, Path(name)))
+    ratio = statistics.median(ours / theirs for theirs, ours in zip(*taken, strict=True))
+    for what, times in zip(("gunicorn and Flask", "micro -G"), taken, strict=True):
+        print(f"{what:24} {statistics.median(times) * 1000:6.0f} ms   at best {min(times) * 1000:6.0f} ms")
+    print(f"{'ratio':24} {ratio:6.2f}")
+
+
+def _until_served(command: list[str], folder: Path) -> float:
+    """Return the seconds from the command to the first answer."""
+    address = f"127.0.0.1:{free_port()}"
+    places = {f"MICRO_{each}_FOLDER_PATH": str(folder) for each in ("LOG", "PID", "STATE")}
+    began = time.monotonic()
+    with running([*command, address], f"http://{address}/run/hello", folder / "output", places):
+        return time.monotonic() - began
 
 
 if __name__ == "__main__":
