@@ -49,7 +49,7 @@ def test_a_check_that_hangs_holds_nobody_up_and_passes_when_it_answers_at_last()
     before = time.monotonic()
     # The next ones do not wait again.
     assert [readiness.results()[0].passed for _ in range(20)] == [False] * 20
-    assert time.monotonic() - before < 1
+    assert time.monotonic() - before < 3
     gate.set()
     deadline = time.monotonic() + 8
     while not readiness.results()[0].passed:

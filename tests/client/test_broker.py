@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import signal
-import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -95,16 +94,10 @@ def client(broker: Broker) -> Iterator[Client]:
         yield client
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
-def test_a_broker_that_is_not_there_is_named_without_its_password(scheme: str) -> None:
+def test_a_broker_that_is_not_there_is_named_without_its_password(scheme: str, closed_port: int) -> None:
     with (
-        connect(f"{scheme}://me:secret@127.0.0.1:{free_port()}//") as client,
+        connect(f"{scheme}://me:secret@127.0.0.1:{closed_port}//") as client,
         pytest.raises(ServiceUnreachable, match="cannot be reached") as caught,
     ):
         client.run("Adder", a=1)

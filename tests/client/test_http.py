@@ -125,14 +125,8 @@ Serve = Callable[..., Server]
 To = Callable[..., Client]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def test_a_service_that_is_not_there_is_named_without_its_password(to: To) -> None:
-    url = f"http://me:secret@127.0.0.1:{free_port()}/base"
+def test_a_service_that_is_not_there_is_named_without_its_password(to: To, closed_port: int) -> None:
+    url = f"http://me:secret@127.0.0.1:{closed_port}/base"
     client = to(url)
     with pytest.raises(ServiceUnreachable, match="cannot be reached") as caught:
         client.run("Adder")

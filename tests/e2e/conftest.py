@@ -109,7 +109,7 @@ class RunningMicro:
         # The lines with the URLs follow the first in the same breath.
         for flag, pattern in (("-G", _URL), ("-C", _BROKER)):
             if flag in self.process.args:
-                _wait_until(lambda found=pattern: found.search(self.output()), 2)
+                _wait_until(lambda found=pattern: found.search(self.output()))
         assert self.process.poll() is None, "micro ended"
         return self
 

@@ -21,7 +21,7 @@ def _kill(pid: int) -> None:
 
 
 def _process(requests: Any) -> int:
-    return json.loads(requests.run.delay("process").get(timeout=15))["pid"]
+    return json.loads(requests.run.delay("process").get(timeout=30))["pid"]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_a_rest_worker_is_replaced(micro: Any, wait_for: Wait) -> None:
 def test_the_rest_server_is_started_again(micro: Any, wait_for: Wait) -> None:
     killed = micro.pid("rest")
     _kill(killed)
-    wait_for(lambda: "rest is up again" in micro.output(), 20)
+    wait_for(lambda: "rest is up again" in micro.output(), 40)
     assert micro.pid("rest") != killed
 
 
@@ -52,14 +52,14 @@ def test_a_pool_child_is_replaced(micro: Any) -> None:
 def test_a_node_is_started_again(micro: Any, wait_for: Wait) -> None:
     killed = micro.pid("worker1")
     _kill(killed)
-    wait_for(lambda: "worker1 is up again" in micro.output(), 20)
+    wait_for(lambda: "worker1 is up again" in micro.output(), 40)
     assert micro.pid("worker1") != killed
     assert _process(micro.requests())
 
 
 def test_the_embedded_broker_is_started_again(micro: Any, wait_for: Wait) -> None:
     _kill(micro.child("valkey"))
-    wait_for(lambda: "broker is up again" in micro.output(), 20)
+    wait_for(lambda: "broker is up again" in micro.output(), 40)
     assert _process(micro.requests())
 
 
@@ -75,9 +75,9 @@ def test_a_task_whose_pool_child_is_killed_runs_again(
     task = micro.requests(task_queue, broker_url).run.delay("gate", **gate.params)
     _kill(wait_for(gate.started)[0])
     # Celery looks after its children every five seconds.
-    wait_for(lambda: len(gate.started()) == 2, 15)
+    wait_for(lambda: len(gate.started()) == 2, 40)
     gate.open()
-    assert json.loads(task.get(timeout=10)) == {"pid": gate.started()[1]}
+    assert json.loads(task.get(timeout=30)) == {"pid": gate.started()[1]}
     assert gate.finished() == gate.started()[1:]
 
 
@@ -88,8 +88,8 @@ def test_a_task_whose_node_is_killed_runs_again_with_rabbitmq(
     task = micro.requests(task_queue, rabbitmq_url).run.delay("gate", **gate.params)
     wait_for(gate.started)
     _kill(micro.pid("worker1"))
-    wait_for(lambda: len(gate.started()) == 2, 15)
+    wait_for(lambda: len(gate.started()) == 2, 40)
     gate.open()
-    assert json.loads(task.get(timeout=10)) == {"pid": gate.started()[1]}
+    assert json.loads(task.get(timeout=30)) == {"pid": gate.started()[1]}
     assert gate.finished() == gate.started()[1:]
     assert micro.stop() == 0

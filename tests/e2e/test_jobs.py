@@ -68,7 +68,7 @@ class Caller:
         state: str = self("GET", job).json["state"]
         return state
 
-    def end(self, job: str, seconds: float = 10) -> Any:
+    def end(self, job: str, seconds: float = 30) -> Any:
         """Wait until the job has ended, and return it."""
         return self._wait(lambda: (found := self("GET", job).json)["finished"] and found, seconds)
 
@@ -255,7 +255,7 @@ def test_a_run_that_takes_too_long_is_interrupted(call: Caller) -> None:
 
 def test_a_failure_that_the_plugin_lists_is_tried_again(call: Caller, folder: Folder) -> None:
     job = call.submit("flaky", failures=1, **folder.params)
-    ended = call.end(job, 20)
+    ended = call.end(job)
     assert (ended["state"], ended["attempt"]) == ("succeeded", 2)
     assert "Attempt 1 failed" in call("GET", f"{job}/events").text
 
@@ -283,7 +283,7 @@ def test_a_job_whose_process_dies_every_time_fails_with_that_reason(call: Caller
 
 def test_a_celery_clients_run_is_a_job_too(call: Caller, wait_for: Wait) -> None:
     task = call.micro.requests().run.delay("Keeper", password="hunter2-for-tests")
-    assert json.loads(task.get(timeout=10)) == {"length": 17}
+    assert json.loads(task.get(timeout=30)) == {"length": 17}
     (job,) = wait_for(
         lambda: [each for each in call("GET", "/jobs").json["jobs"] if each["request_id"] == task.id]
     )
@@ -297,7 +297,7 @@ def test_it_can_be_cancelled_as_any_other(call: Caller, folder: Folder, wait_for
         lambda: [each for each in call("GET", "/jobs").json["jobs"] if each["request_id"] == task.id]
     )
     call("POST", f"{job['links']['self']}/cancel")
-    assert json.loads(task.get(timeout=10))["code"] == "job-cancelled"
+    assert json.loads(task.get(timeout=30))["code"] == "job-cancelled"
 
 
 def test_a_message_that_the_broker_delivers_again_does_not_run_again(
@@ -309,7 +309,7 @@ def test_a_message_that_the_broker_delivers_again_does_not_run_again(
     wait_for(lambda: call("GET", "/jobs").json["jobs"])
     cut_connections()
     folder.open()
-    assert json.loads(task.get(timeout=15)) == {"cancelled": False}
+    assert json.loads(task.get(timeout=30)) == {"cancelled": False}
     (job,) = call("GET", "/jobs").json["jobs"]
     assert (job["state"], job["attempt"], folder.count("started")) == ("succeeded", 1, 1)
 
@@ -317,7 +317,7 @@ def test_a_message_that_the_broker_delivers_again_does_not_run_again(
 def test_what_ended_last_is_on_record_when_micro_has_stopped(start: Callable[..., Caller]) -> None:
     call = start("-GC")
     task = call.micro.requests().run.delay("Add", a=1, b=2)
-    assert json.loads(task.get(timeout=10)) == {"sum": 3}
+    assert json.loads(task.get(timeout=30)) == {"sum": 3}
     assert call.micro.stop() == 0
     assert task.id.encode() in (call.micro.folder / "state" / "jobs.sqlite").read_bytes()
 
@@ -366,7 +366,7 @@ def test_rest_and_workers_go_on_after_the_embedded_broker_was_killed(
     os.kill(call.micro.child("valkey"), signal.SIGKILL)
     # Accepted while there is no broker, or again one.
     job = call.submit("add", a=3, b=4)
-    assert call.end(job, 20)["state"] == "succeeded"
+    assert call.end(job)["state"] == "succeeded"
 
 
 def test_a_broker_of_its_own_may_be_away_for_a_while(
@@ -377,7 +377,7 @@ def test_a_broker_of_its_own_may_be_away_for_a_while(
     own_broker.kill()
     jobs = [call.submit("add", a=number, b=1) for number in range(3)]
     own_broker.start(wait_for)
-    assert [call.end(job, 25)["state"] for job in jobs] == ["succeeded"] * 3
+    assert [call.end(job, 40)["state"] for job in jobs] == ["succeeded"] * 3
 
 
 def test_a_worker_that_loses_its_connection_goes_on(
@@ -390,7 +390,7 @@ def test_a_worker_that_loses_its_connection_goes_on(
     cut_connections()
     folder.open()
     assert call.end(running)["attempt"] == 1
-    assert call.end(call.submit("add", a=1, b=2), 20)["state"] == "succeeded"
+    assert call.end(call.submit("add", a=1, b=2))["state"] == "succeeded"
 
 
 def test_a_job_table_that_is_down_is_a_503_and_loses_no_result(
@@ -421,4 +421,5 @@ def test_a_stream_that_is_followed_does_not_keep_micro_from_stopping(
         began = time.monotonic()
         folder.open()
         assert call.micro.stop() == 0
-        assert time.monotonic() - began < 10
+        # Less than the time to stop in, after which it would be killed.
+        assert time.monotonic() - began < 15

@@ -27,14 +27,6 @@ def _is_refused(done: subprocess.CompletedProcess[str], code: int, *parts: str) 
 
 
 @pytest.fixture
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@pytest.fixture
 def config_file(tmp_path: Path) -> Callable[..., str]:
     def write(**sections: Any) -> str:
         path = tmp_path / "config.json"
@@ -47,10 +39,10 @@ def config_file(tmp_path: Path) -> Callable[..., str]:
 @pytest.mark.parametrize(
     "url", ["amqp://guest:sesame@127.0.0.1:{port}//", "redis://:sesame@127.0.0.1:{port}/0"]
 )
-def test_a_broker_that_does_not_answer(run_micro: Run, free_port: int, url: str) -> None:
-    done = run_micro("-C", "-B", url.format(port=free_port))
+def test_a_broker_that_does_not_answer(run_micro: Run, closed_port: int, url: str) -> None:
+    done = run_micro("-C", "-B", url.format(port=closed_port))
     _is_refused(
-        done, 3, f"**********@127.0.0.1:{free_port}/", "refused", "is it running, and is the URL right?"
+        done, 3, f"**********@127.0.0.1:{closed_port}/", "refused", "is it running, and is the URL right?"
     )
     assert "sesame" not in done.stderr
 

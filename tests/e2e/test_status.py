@@ -26,7 +26,7 @@ def test_status_follows_the_processes(
     os.killpg(micro.pid("worker1"), signal.SIGKILL)
     failure = wait_for(lambda: micro.call("/status")["last_failure"], seconds=30)
     assert (failure["what"], failure["reason"]) == ("worker1", "was killed by SIGKILL")
-    wait_for(lambda: "worker1 is up again" in micro.output(), seconds=60)
+    wait_for(lambda: all(each["state"] == "up" for each in micro.call("/status")["processes"]), seconds=60)
     shown = run_micro("status", "-pp", str(micro.pids))
     assert shown.returncode == 0
     assert "Last failure:" in shown.stdout and "worker1: was killed by SIGKILL" in shown.stdout

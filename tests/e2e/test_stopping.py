@@ -34,15 +34,15 @@ def _finish_in_the_middle(
     with ThreadPoolExecutor(2) as pool:
         call = pool.submit(micro.call, "/run/gate", gate.params)
         task = requests.run.delay("gate", **other_gate.params)
-        answer = pool.submit(task.get, timeout=15)
+        answer = pool.submit(task.get, timeout=20)
         wait(lambda: gate.started() and other_gate.started())
         ask(micro)
         wait(lambda: ": stopping" in micro.output())
         for each in (gate, other_gate):
             each.open()
-        assert call.result(10) == {"pid": gate.finished()[0]}
-        assert json.loads(answer.result(10)) == {"pid": other_gate.finished()[0]}
-    assert micro.process.wait(10) == 0
+        assert call.result(20) == {"pid": gate.finished()[0]}
+        assert json.loads(answer.result(20)) == {"pid": other_gate.finished()[0]}
+    assert micro.process.wait(20) == 0
 
 
 def test_sigterm_lets_a_rest_call_and_a_celery_task_finish(
@@ -79,8 +79,8 @@ def test_a_rest_call_takes_no_time_from_the_workers(
         wait_for(lambda: not runs(worker))
         assert runs(rest)
         gate.open()
-        assert call.result(10) == {"pid": gate.finished()[0]}
-    assert micro.process.wait(10) == 0
+        assert call.result(20) == {"pid": gate.finished()[0]}
+    assert micro.process.wait(20) == 0
 
 
 def test_a_second_signal_kills(

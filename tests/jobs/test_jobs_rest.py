@@ -381,7 +381,7 @@ def test_a_running_job_is_asked_to_stop(
     wait_for(lambda: folder.count("started"))
     asked = client.post(job["links"]["cancel"])
     assert (asked.status_code, (asked.json or {})["cancel_requested"]) == (202, True)
-    running.result(8)
+    running.result(30)
     assert (client.get(job["links"]["self"]).json or {})["state"] == "cancelled"
 
 

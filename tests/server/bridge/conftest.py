@@ -20,7 +20,7 @@ import pytest
 
 Found = TypeVar("Found")
 _SCRIPT = Path(__file__).with_name("server.py")
-_SECONDS = 8
+_SECONDS = 20
 
 
 def wait_until(find: Callable[[], Found], seconds: float = _SECONDS) -> Found:
