@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from gunicorn.asgi.protocol import ASGIProtocol
@@ -86,8 +87,12 @@ class BridgeWorker(ASGIWorker):  # type: ignore[misc]
 
     async def _shutdown(self) -> None:
         for server in self.servers:
-            server.close()
-        # A connection that was accepted is counted, and waited for, some turns of the loop later.
+            for socket in server.sockets:
+                # uvloop has its own way to accept.
+                with suppress(RuntimeError):
+                    self.loop.remove_reader(socket.fileno())
+        # What was accepted becomes a connection that is counted, and waited for, some turns of the loop
+        # later; asyncio drops it if the server has been closed by then.
         await asyncio.sleep(_ACCEPTING_SECONDS)
         await super()._shutdown()
 

@@ -61,8 +61,10 @@ def test_nothing_is_lost_under_load_while_workers_change(
     callers = [threading.Thread(target=call) for _ in range(4)]
     for caller in callers:
         caller.start()
-    server.signal(signal.SIGHUP)
-    server.wait_for("exits", 2, seconds=20)
+    # A connection that is accepted in the very turn of the loop in which a worker stops is rare.
+    for stopped in (2, 4, 6, 8):
+        server.signal(signal.SIGHUP)
+        server.wait_for("exits", stopped, seconds=20)
     done.set()
     for caller in callers:
         caller.join()
