@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from gunicorn.asgi.protocol import ASGIProtocol
@@ -65,6 +68,28 @@ class BridgeWorker(ASGIWorker):  # type: ignore[misc]
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
         """Accept threads, which gunicorn's own worker warns of."""
+
+    def init_signals(self) -> None:
+        """Let the main thread, which only waits, take the signals: not every event loop would, in others."""
+        for number in self.SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        for number, handle in self._handlers().items():
+            signal.signal(number, partial(self._tell, handle))
+
+    def _handlers(self) -> dict[signal.Signals, Callable[[], None]]:
+        return {
+            signal.SIGTERM: self.handle_exit_signal,
+            signal.SIGQUIT: self.handle_quit_signal,
+            signal.SIGINT: self.handle_quit_signal,
+            signal.SIGUSR1: self.handle_usr1_signal,
+            signal.SIGWINCH: self.handle_winch_signal,
+            signal.SIGABRT: self.handle_abort_signal,
+        }
+
+    def _tell(self, handle: Callable[[], None], *_: object) -> None:
+        # The loop is closed at the end.
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(handle)
 
     def run(self) -> None:
         """Serve until told to stop."""

@@ -225,6 +225,7 @@ class Server(BaseApplication):
             "bind": "127.0.0.1:0",
             "worker_class": BridgeWorker,
             "threads": 4,
+            "asgi_loop": "asyncio",
             "loglevel": "info",
             "asgi_disconnect_grace_period": 0,
             "control_socket_disable": True,

@@ -21,9 +21,9 @@ def until_quick(server: Any, wait_until: Callable[..., Any]) -> None:
         wait_until(lambda: ask(client, "/quick?gate=open").json()["thread"] == "leader")
 
 
-@pytest.fixture
-def server(serve: Callable[..., Any], wait_until: Callable[..., Any]) -> Any:
-    server = serve(threads=2)
+@pytest.fixture(params=["asyncio", "uvloop"])
+def server(serve: Callable[..., Any], wait_until: Callable[..., Any], request: Any) -> Any:
+    server = serve(threads=2, asgi_loop=request.param, graceful_timeout=2)
     server.open("open")
     until_quick(server, wait_until)
     return server
@@ -67,12 +67,7 @@ def test_a_call_that_blocks_is_finished_before_the_server_ends(
     assert server.end() == 0
 
 
-def test_a_call_that_never_returns_does_not_keep_the_server(
-    serve: Callable[..., Any], wait_until: Callable[..., Any]
-) -> None:
-    server = serve(graceful_timeout=1)
-    server.open("open")
-    until_quick(server, wait_until)
+def test_a_call_that_never_returns_does_not_keep_the_server(server: Any) -> None:
     with server.connect() as late:
         late.get("/quick?gate=never")
         server.wait_for("waits")
