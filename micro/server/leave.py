@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from queue import Empty
 from typing import Any
@@ -35,5 +36,7 @@ def give_back(channel: Any) -> None:
     Redis it has asked for a message, and waits up to a second for the answer; of other brokers, nothing.
     """
     if getattr(channel, "_in_poll", None):
+        # kombu warns of each that nobody consumes it here, which is what is wished.
+        logging.getLogger("kombu.transport.virtual.base").setLevel(logging.ERROR)
         with suppress(Empty, *channel.connection_errors):
             channel._brpop_read()
