@@ -12,7 +12,7 @@ class Gate(PluginBase):
         place = Path(folder)
         mine = f"{time.time_ns()}-{os.getpid()}"
         (place / f"started-{mine}").touch()
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while not (place / "open").exists():
             if time.monotonic() > deadline:
                 raise TimeoutError("nobody opened the gate")
