@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from asyncio import AbstractEventLoop, Future
 from collections import deque
-from collections.abc import Callable, Coroutine
-from threading import Event, Lock, Thread
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from socket import socket, socketpair
+from threading import Event, Lock, Thread, current_thread, main_thread
 from time import sleep
 from typing import Any
 
 from micro.server.pool import Pool, make
 
 _MOMENT = 0.005
+
+
+@contextmanager
+def _rung_by_signals(bell: socket) -> Iterator[None]:
+    """Let each signal wake the main thread, which alone handles them, whichever thread takes it."""
+    bell.setblocking(False)
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.set_wakeup_fd(bell.fileno(), warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
 
 
 class Leaders:
@@ -36,7 +53,7 @@ class Leaders:
         self._made = 0
         self._busy = Event()
         self._is_over = False
-        self._ended = Event()
+        self._has_ended = False
         self._error: BaseException | None = None
 
     def run(self, function: Callable[[], Any]) -> Future[Any]:
@@ -49,13 +66,15 @@ class Leaders:
 
     def run_until_complete(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Run the loop until the coroutine ends; return its result, or raise what ended either."""
-        self._is_over, self._error = False, None
-        self._ended.clear()
+        self._is_over, self._has_ended, self._error = False, False, None
         task = asyncio.ensure_future(coroutine, loop=self._loop)
         task.add_done_callback(self._end)
-        self._watcher = self._start(self._watch)
-        self._start(self._lead, self._term)
-        self._ended.wait()
+        ear, self._bell = socketpair()
+        with ear, self._bell, _rung_by_signals(self._bell):
+            self._watcher = self._start(self._watch)
+            self._start(self._lead, self._term)
+            while not self._has_ended:
+                ear.recv(1024)
         self._busy.set()
         self._watcher.join()
         if self._error:
@@ -83,7 +102,10 @@ class Leaders:
             # SystemExit, or what else ends a loop: it is for the thread that waits.
             self._error = err
             self._is_over = True
-        self._ended.set()
+        self._has_ended = True
+        # A signal may have woken it just now, and it may have gone.
+        with suppress(OSError):
+            self._bell.send(b"\0")
 
     def _make(self, function: Callable[[], Any], future: Future[Any], term: int) -> bool:
         """Call the function; tell whether this thread leads still."""
