@@ -271,7 +271,18 @@ def _old_worker(folder: Path, broker: str, scripts: Path, queue: str) -> Iterato
     finally:
         # It is in the background; a folder has been made of the pattern for its file.
         for file in filter(Path.is_file, place.glob("celery/*.pid")):
-            os.kill(int(file.read_text()), signal.SIGTERM)
+            _end(int(file.read_text()))
+
+
+def _end(pid: int) -> None:
+    """End a process that is no child of this one: when told to or, as it may be stuck, without."""
+    deadline = time.monotonic() + START_SECONDS
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+        while time.monotonic() < deadline:
+            os.kill(pid, 0)
+            time.sleep(0.05)
+        os.kill(pid, signal.SIGKILL)
 
 
 @contextmanager

@@ -58,9 +58,9 @@ class Guard:
         self._popen.stdin.write(text.encode())
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # By path and isolated, so that no folder on sys.path shadows what it imports.
+        # By path, isolated and without site: nothing that is installed shadows, or slows, what it imports.
         return subprocess.Popen(
-            (sys.executable, "-I", __file__, str(self._grace)),
+            (sys.executable, "-I", "-S", __file__, str(self._grace)),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
