@@ -17,6 +17,7 @@ from micro.service import Micro
 
 PLUGIN = """
     import time
+    import uuid
     from pathlib import Path
     from flask import has_request_context, request
     from micro import PluginBase, PluginDescription, PluginError
@@ -28,11 +29,11 @@ PLUGIN = """
             folder = Path(path)
             asked = False
             if path:
-                (folder / f"began-{id(self)}").touch()
+                (folder / f"began-{uuid.uuid4()}").touch()
             while path and not (folder / "open").exists() and not (heed and (asked := self.cancelled)):
                 time.sleep(0.01)
             if path:
-                (folder / f"ended-{id(self)}").touch()
+                (folder / f"ended-{uuid.uuid4()}").touch()
             return {"asked": asked, "request": has_request_context() and request.headers["X-Request-ID"]}
 
     plugin = PluginDescription(name="Waiter", LIMITS)

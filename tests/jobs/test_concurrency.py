@@ -18,12 +18,13 @@ from micro.service import Micro
 
 PLUGIN = """
     import time
+    import uuid
     from pathlib import Path
     from micro import PluginBase, PluginDescription
 
     class Waiter(PluginBase):
         def run(self, folder: str):
-            (Path(folder) / f"began-{id(self)}").touch()
+            (Path(folder) / f"began-{uuid.uuid4()}").touch()
             while not (Path(folder) / "open").exists():
                 time.sleep(0.01)
             return {}
