@@ -60,7 +60,7 @@ class Bridge:
 
     def lead(self, loop: AbstractEventLoop) -> Leaders:
         """Let quick calls be made by the thread that runs the loop; return what is to run it."""
-        self._leaders = Leaders(loop, self._pool)
+        self._leaders = Leaders(loop)
         return self._leaders
 
     def stop(self, seconds: float) -> None:
@@ -109,7 +109,7 @@ class Bridge:
 
     def _begin(self, call: Call, pool: Pool) -> asyncio.Future[bytes]:
         if self._leaders and self._pace.is_quick(call.path):
-            return self._leaders.run(partial(self._pace.doubted, call.path, call.step))
+            return self._leaders.run(partial(self._pace.doubted, call.path, call.step), pool)
         return pool.run(partial(self._pace.timed, call.path, call.step))
 
     async def _rest(self, seconds: float) -> bool:

@@ -43,10 +43,9 @@ class Leaders:
     The thread that waits for the end never leads, so that no call keeps the process from ending.
     """
 
-    def __init__(self, loop: AbstractEventLoop, pool: Pool) -> None:
+    def __init__(self, loop: AbstractEventLoop) -> None:
         self._loop = loop
-        self._pool = pool
-        self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        self._calls: deque[tuple[Pool, Callable[[], Any], Future[Any]]] = deque()
         self._lock = Lock()
         self._term = 0
         self._making: Future[Any] | None = None
@@ -56,10 +55,10 @@ class Leaders:
         self._has_ended = False
         self._error: BaseException | None = None
 
-    def run(self, function: Callable[[], Any]) -> Future[Any]:
-        """Let the leader call the function next; only for the loop's own tasks."""
-        future = self._pool.begin()
-        self._calls.append((function, future))
+    def run(self, function: Callable[[], Any], pool: Pool) -> Future[Any]:
+        """Let the leader call the function next, in place of the pool; only for the loop's own tasks."""
+        future = pool.begin()
+        self._calls.append((pool, function, future))
         # It comes back as soon as the calls are made.
         self._loop.stop()
         return future
@@ -107,7 +106,7 @@ class Leaders:
         with suppress(OSError):
             self._bell.send(b"\0")
 
-    def _make(self, function: Callable[[], Any], future: Future[Any], term: int) -> bool:
+    def _make(self, pool: Pool, function: Callable[[], Any], future: Future[Any], term: int) -> bool:
         """Call the function; tell whether this thread leads still."""
         self._making = future
         self._made += 1
@@ -119,9 +118,9 @@ class Leaders:
             if leads:
                 self._making = None
         if leads:
-            self._pool.deliver(outcome)
+            pool.deliver(outcome)
         else:
-            self._pool.deliver_soon(self._loop, outcome)
+            pool.deliver_soon(self._loop, outcome)
         return leads
 
     def _watch(self) -> None:
@@ -152,4 +151,5 @@ class Leaders:
 
     def _pass_on(self) -> None:
         while self._calls:
-            self._pool.put(*self._calls.popleft())
+            pool, function, future = self._calls.popleft()
+            pool.put(function, future)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable
+from threading import Lock
 from time import perf_counter
 from typing import Any
 
@@ -28,6 +29,7 @@ class Pace:
 
     def __init__(self) -> None:
         self._scores: dict[str, float] = {}
+        self._lock = Lock()
 
     def is_quick(self, path: str) -> bool:
         """Tell whether nearly all calls were quick, and none that was doubted goes on still."""
@@ -35,13 +37,15 @@ class Pace:
 
     def timed(self, path: str, function: Callable[[], Any]) -> Any:
         """Call the function, and change the score of the path by its time."""
-        return self._timed(path, function, None)
+        return self._timed(path, function)
 
     def doubted(self, path: str, function: Callable[[], Any]) -> Any:
         """Do so, and do not take the path for quick until it has returned."""
-        return self._timed(path, function, self._scores.pop(path, 0))
+        with self._lock:
+            score = self._scores.pop(path, 0)
+        return self._timed(path, function, score)
 
-    def _timed(self, path: str, function: Callable[[], Any], score: float | None) -> Any:
+    def _timed(self, path: str, function: Callable[[], Any], score: float | None = None) -> Any:
         cpu, waits = _used()
         began = perf_counter()
         try:
@@ -53,9 +57,10 @@ class Pace:
                 if waits_after == waits:
                     # Other processes had the processor meanwhile.
                     seconds = cpu_after - cpu
-            self._add(path, self._scores.get(path, 0) if score is None else score, seconds)
+            with self._lock:
+                self._note(path, self._scores.get(path, 0) if score is None else score, seconds)
 
-    def _add(self, path: str, score: float, seconds: float) -> None:
+    def _note(self, path: str, score: float, seconds: float) -> None:
         if seconds <= QUICK_SECONDS:
             self._scores[path] = min(score + 1, _MOST)
         else:

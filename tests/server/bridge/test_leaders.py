@@ -23,13 +23,13 @@ class Led:
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self.pool = Pool(4)
-        self.leaders = Leaders(self.loop, self.pool)
+        self.leaders = Leaders(self.loop)
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return self.leaders.run_until_complete(coroutine)
 
     async def make(self, function: Any) -> Any:
-        return await asyncio.wait_for(self.leaders.run(function), SECONDS)
+        return await asyncio.wait_for(self.leaders.run(function, self.pool), SECONDS)
 
 
 @pytest.fixture
@@ -111,6 +111,23 @@ def test_calls_that_waited_for_a_long_one_go_to_the_pool(led: Led) -> None:
     led.run(main())
 
 
+def test_a_call_that_waited_goes_to_the_pool_it_is_of(led: Led) -> None:
+    gate = threading.Event()
+    apart = Pool(1)
+
+    async def main() -> None:
+        # The pool has no thread left, as when many runs go on.
+        full = [led.pool.run(lambda: gate.wait(SECONDS)) for _ in range(led.pool.size)]
+        late = led.leaders.run(lambda: gate.wait(SECONDS), led.pool)
+        probe = led.leaders.run(lambda: "alive", apart)
+        assert await asyncio.wait_for(probe, SECONDS / 2) == "alive"
+        gate.set()
+        assert all(await asyncio.gather(late, *full))
+        await apart.close()
+
+    led.run(main())
+
+
 def test_a_call_may_wait_for_the_loop_itself(led: Led) -> None:
     async def answer() -> int:
         return 42
@@ -129,7 +146,7 @@ def test_a_call_that_does_not_end_does_not_keep_the_process(led: Led) -> None:
     gate = threading.Event()
 
     async def main() -> str:
-        led.leaders.run(lambda: gate.wait(SECONDS))
+        led.leaders.run(lambda: gate.wait(SECONDS), led.pool)
         await asyncio.sleep(0.05)
         return "ended"
 
@@ -145,7 +162,7 @@ def test_the_pool_waits_at_its_end_for_a_late_call(led: Led) -> None:
         ended.set()
 
     async def main() -> None:
-        led.leaders.run(late)
+        led.leaders.run(late, led.pool)
         await led.pool.close()
         assert ended.is_set()
 

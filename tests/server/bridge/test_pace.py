@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -87,3 +89,19 @@ def test_paths_that_are_asked_for_once_take_no_room_for_ever(pace: Pace) -> None
         pace.doubted("/quick", int)
     assert len(pace._scores) <= 1024
     assert pace.is_quick("/quick")
+
+
+def test_many_threads_may_ask_for_ever_new_paths(pace: Pace) -> None:
+    def ask(number: int) -> None:
+        for each in range(2000):
+            pace.timed(f"/{number}/{each}", int)
+            pace.doubted(f"/{each % 7}", int)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(ask, range(8)))
+    finally:
+        sys.setswitchinterval(before)
+    assert len(pace._scores) <= 1024
