@@ -38,7 +38,7 @@ class Application(Flask):
             request.root_path,
             "",
             request.scheme,
-            environ["PATH_INFO"].encode("latin-1").decode(errors="replace"),
+            environ.get("PATH_INFO", "/").encode("latin-1").decode(errors="replace"),
             request.method,
             request.query_string.decode(errors="replace"),
         )

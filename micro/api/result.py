@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from flask import Response
@@ -12,11 +12,18 @@ from werkzeug.datastructures import Headers
 class Result(Response):
     """JSON text, whose headers are as they are sent; hooks may change it as any answer."""
 
+    _has_sequel = False
+
     def __init__(self, text: str) -> None:
         data = text.encode()
         super().__init__(
             [data], 200, [("Content-Type", "application/json"), ("Content-Length", str(len(data)))]
         )
+
+    def call_on_close(self, func: Callable[[], Any]) -> Callable[[], Any]:
+        """Call the function once the answer is sent."""
+        self._has_sequel = True
+        return super().call_on_close(func)
 
     def get_wsgi_headers(self, environ: dict[str, Any]) -> Headers:
         """Return them as they are, where nothing has made of it what has other headers."""
@@ -27,6 +34,6 @@ class Result(Response):
         whole = self.response
         is_text = type(whole) is list and len(whole) == 1 and type(whole[0]) is bytes
         is_sent = self.status_code == 200 and environ["REQUEST_METHOD"] != "HEAD"
-        if is_text and is_sent and not self._on_close:
+        if is_text and is_sent and not self._has_sequel:
             return cast(list[bytes], whole)
         return super().get_app_iter(environ)

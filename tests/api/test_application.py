@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Flask, request, url_for
+from werkzeug.test import EnvironBuilder
 
 from micro.api.application import Application
 
@@ -49,6 +50,17 @@ def test_links_and_redirects_name_the_host_of_the_request(host: str, scheme: str
     ours, theirs = build(Application), build(Flask)
     for path in ("/", "/a", "/none"):
         assert answer(ours, path, **environ) == answer(theirs, path, **environ)
+
+
+def test_a_server_may_leave_the_path_out() -> None:
+    def answer_without_path(app: Flask) -> list[str]:
+        environ = EnvironBuilder().get_environ()
+        del environ["PATH_INFO"]
+        told: list[str] = []
+        b"".join(app(environ, lambda status, headers, exc_info=None: told.append(status)))
+        return told
+
+    assert answer_without_path(build(Application)) == answer_without_path(build(Flask))
 
 
 def test_a_prefix_is_part_of_links() -> None:
