@@ -14,6 +14,7 @@ from importlib import import_module
 from threading import Thread
 from typing import Any
 
+from billiard import pool
 from billiard.exceptions import WorkerLostError
 from celery import Celery, signals
 from celery.apps.worker import Worker, install_worker_term_handler
@@ -49,6 +50,10 @@ _NEEDED = (
     "celery.worker.control",
     "celery.worker.strategy",
 )
+# In tenths of a second. So long a process of the pool that stops waits until the node has heard all that it
+# said, which is at once but for the run of a message that was on its way to it when the broker went: of that
+# the node hears no more. The 30 s of billiard are longer than a stop may take.
+pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 20
 _CONNECT_SECONDS = 3
 _PAUSE_SECONDS = 0.2
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from micro.jobs.models import NewJob
 from micro.jobs.store import JobStore
@@ -378,6 +379,26 @@ def test_a_broker_of_its_own_may_be_away_for_a_while(
     jobs = [call.submit("add", a=number, b=1) for number in range(3)]
     own_broker.start(wait_for)
     assert [call.end(job, 40)["state"] for job in jobs] == ["succeeded"] * 3
+
+
+def test_a_stop_does_not_wait_for_what_was_on_its_way_when_the_broker_went(
+    start: Callable[..., Caller], own_broker: Any, folder: Folder, wait_for: Wait
+) -> None:
+    call = start("-G", "-C", "-B", own_broker.url, MICRO_STOP_TIMEOUT="3")
+    folder.open()
+    pool = call.micro.children(call.micro.pid("worker1"))
+    for pid in pool:
+        os.kill(pid, signal.SIGSTOP)
+    call.submit("patient", **folder.params)
+    # Then it is on its way to a process of the pool.
+    with Redis(unix_socket_path=own_broker.url.removeprefix("redis+socket://")) as broker:
+        wait_for(lambda: not broker.llen("micro.jobs"))
+    own_broker.kill()
+    wait_for(lambda: "Connection to broker lost" in call.micro.output())
+    for pid in pool:
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: folder.count("ended"))
+    assert call.micro.stop() == 0
 
 
 def test_a_worker_that_loses_its_connection_goes_on(
