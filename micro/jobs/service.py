@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Seconds. Close together at first, as most runs take milliseconds.
 _FIRST_LOOK, _LAST_LOOK = 0.0005, 0.25
-_LONGER = 1.15
+_LONGER = 1.1
 
 Wake = Callable[[str, str], object]
 
@@ -80,14 +80,9 @@ class Jobs:
     def wait(self, job: str, seconds: float) -> Job:
         """Return the job when it has ended, or as it is after ``seconds``."""
         deadline = time.monotonic() + seconds
-        found = self.store.get(job)
-        if found.state.finished:
-            return found
         pause = _FIRST_LOOK
-        while (left := deadline - time.monotonic()) > 0:
+        while not self.store.state(job).finished and (left := deadline - time.monotonic()) > 0:
             time.sleep(min(pause, left))
-            if self.store.state(job).finished:
-                break
             pause = min(pause * _LONGER, _LAST_LOOK)
         return self.store.get(job)
 
@@ -123,9 +118,11 @@ class Jobs:
     @cached_property
     def _celery(self) -> Any:
         # Imported late: a service without jobs never needs Celery.
-        from micro.jobs.queue import make_celery
+        from micro.jobs.queue import make_celery, trust_broker
 
-        return make_celery(self.micro.settings)
+        app = make_celery(self.micro.settings)
+        trust_broker(app, self.micro.settings)
+        return app
 
     def _publish(self, job: str, queue: str) -> None:
         from micro.jobs.queue import publish

@@ -98,7 +98,7 @@ def test_jobs_have_the_replicated_kind_of_queue_and_tasks_the_one_that_clients_d
             connection.default_channel.queue_delete(queue.name)
 
 
-def test_answers_are_not_confirmed_where_the_file_does_not_ask_for_it(make_app: MakeApp) -> None:
+def test_the_broker_is_trusted_where_the_file_does_not_say_otherwise(make_app: MakeApp) -> None:
     app = make_app("amqp://")
     trust_broker(app, settings("amqp://"))
     with app.connection_for_write() as connection:
