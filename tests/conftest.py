@@ -32,6 +32,7 @@ Found = TypeVar("Found")
 MakeMicro = Callable[..., Micro]
 POSTGRESQL = os.environ.get("MICRO_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432")
 _FIRST = ("reliability", "e2e", "client", "server", "jobs")
+_COVERAGE = pytest.StashKey[dict[str, str]]()
 INTERFACE = """
 from micro import PluginBase, PluginDescription, PluginError, hookimpl
 from pathlib import Path
@@ -54,15 +55,46 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put first what waits for processes most, so that nothing long is left for the end."""
-    items.sort(key=lambda item: _FIRST.index(part) if (part := _part(item)) in _FIRST else len(_FIRST))
+    """Let files that wait for processes most take turns with the others, the longest first.
+
+    So both have their share of the cores all the time, and nothing long is left for the end.
+    """
+    files = {item.path: list[pytest.Item]() for item in items}
+    for item in items:
+        files[item.path].append(item)
+    waiting = sorted(
+        (each for each in files if _part(each) in _FIRST), key=lambda each: _FIRST.index(_part(each))
+    )
+    others = [each for each in files if _part(each) not in _FIRST]
+    turns = len(waiting) or 1
+    ordered: list[Path] = []
+    for turn in range(turns):
+        ordered += waiting[turn : turn + 1]
+        ordered += others[turn * len(others) // turns : (turn + 1) * len(others) // turns]
+    items[:] = [item for path in ordered for item in files[path]]
 
 
-def _part(item: pytest.Item) -> str:
-    return item.path.relative_to(Path(__file__).parent).parts[0]
+def _part(path: Path) -> str:
+    return path.relative_to(Path(__file__).parent).parts[0]
 
 
-def pytest_configure() -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let coverage be measured in what the test starts only where it is marked so.
+
+    It makes each process slower by a third, and most show nothing that others do not.
+    """
+    variables = item.config.stash[_COVERAGE]
+    if item.get_closest_marker("measured"):
+        os.environ.update(variables)
+    else:
+        for name in variables:
+            os.environ.pop(name, None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    measuring = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+    config.stash[_COVERAGE] = {name: os.environ[name] for name in measuring if name in os.environ}
     # A shell ignores the one in what it starts in the background, nohup the other; children would inherit it.
     for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
@@ -73,12 +105,6 @@ def pytest_configure() -> None:
 def plugins() -> Path:
     """The folder of the tests' plugins: ``good`` and ``broken`` are plugin paths."""
     return Path(__file__).with_name("plugins")
-
-
-@pytest.fixture(scope="session")
-def unmeasured() -> dict[str, str]:
-    """The environment for a program whose coverage shows nothing, and would only make it slow."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("COV")}
 
 
 @pytest.fixture

@@ -119,6 +119,7 @@ EXAMPLE_TEST = """
 """
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     "file", ["test_all.py", "hello/test_own.py"], ids=["the plugin path", "a plugin's folder"]
 )

@@ -30,6 +30,8 @@ from micro.service import Micro
 from micro.settings import Settings
 from micro.testing import WritePlugins
 
+pytestmark = pytest.mark.measured
+
 Run = Callable[..., Result]
 WaitFor = Callable[..., Any]
 PLUGINS = {

@@ -17,6 +17,8 @@ from click.testing import Result
 
 from micro.testing import WritePlugins
 
+pytestmark = pytest.mark.measured
+
 Run = Callable[..., Result]
 
 ECHO = """

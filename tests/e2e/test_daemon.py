@@ -14,6 +14,8 @@ from urllib.request import urlopen
 
 import pytest
 
+pytestmark = pytest.mark.measured
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

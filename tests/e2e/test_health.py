@@ -6,6 +6,10 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.measured
+
 
 def test_health_tells_of_each_process(start_micro: Callable[..., Any], run_micro: Callable[..., Any]) -> None:
     micro = start_micro("-G", "-C")

@@ -95,6 +95,7 @@ def test_a_reload_takes_over_keys_and_plugins_together(
     assert micro.stop() == 0
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     ("env", "message"),
     [

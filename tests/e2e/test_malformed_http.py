@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.measured
+
 # Statuses for what a server does not know: a method, a transfer coding, a version.
 UNKNOWN = {501, 505}
 MOMENT = 0.3

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.measured
+
 _SAMPLE = re.compile(r"^(\w+)\{(.*)\} ([\d.e+-]+)$", re.MULTILINE)
 
 

@@ -8,6 +8,10 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
+pytestmark = pytest.mark.measured
+
 
 def _ask(connection: http.client.HTTPConnection, path: str) -> tuple[int, Any]:
     connection.request("GET", path)

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.measured
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 

@@ -128,6 +128,7 @@ def test_a_reload_by_hand_tells_what_came_of_it(
     assert all(each["healthy"] for each in health)
 
 
+@pytest.mark.measured
 def test_an_example_that_fails_keeps_a_change_out(
     start_micro: Start, run_micro: RunMicro, folders: Plugins
 ) -> None:
@@ -199,6 +200,7 @@ def test_keys_that_cannot_be_read_are_not_taken(
     assert run_micro("reload", "-pp", str(micro.pids)).returncode == 0
 
 
+@pytest.mark.measured
 def test_with_reload_off_nothing_is_reloaded(
     start_micro: Start, run_micro: RunMicro, wait_for: Wait, folders: Plugins
 ) -> None:

@@ -14,6 +14,8 @@ from urllib.parse import quote
 
 import pytest
 
+pytestmark = pytest.mark.measured
+
 FOLDERS = ("good", "three_x", "broken")
 NAMES = ["Crowd", "Example Plugin", "Gate", "Process", "Twin one", "Twin two"]
 

@@ -6,6 +6,10 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.measured
+
 
 def test_status_follows_the_processes(
     start_micro: Callable[..., Any], run_micro: Callable[..., Any], wait_for: Callable[..., Any]

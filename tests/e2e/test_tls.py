@@ -13,6 +13,8 @@ import pytest
 
 from micro.client import ServiceUnreachable, connect
 
+pytestmark = pytest.mark.measured
+
 # A test dependency of this file alone.
 trustme = pytest.importorskip("trustme")
 

@@ -93,6 +93,7 @@ def test_making_a_store_touches_nothing(tmp_path: Path, nobody: int) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.measured
 def test_without_its_driver_postgresql_says_what_to_install() -> None:
     program = (
         "import sys; sys.modules['psycopg'] = None\n"

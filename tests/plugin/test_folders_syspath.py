@@ -136,6 +136,7 @@ def test_a_folder_that_is_a_link_is_known_by_both_its_paths(namespace_case: Case
     )
 
 
+@pytest.mark.measured
 def test_an_archive_on_the_path_is_private(namespace_case: Case) -> None:
     namespace_case(
         {

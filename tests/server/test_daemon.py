@@ -9,7 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from micro.status import lives
+
+pytestmark = pytest.mark.measured
 
 WAITS = """
 import os, sys, time

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.measured
+
 PROGRAM = """
 import signal, sys, time
 from pathlib import Path

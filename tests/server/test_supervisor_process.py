@@ -21,6 +21,8 @@ import pytest
 from micro.server import guard
 from micro.server.broker import embedded_broker
 
+pytestmark = pytest.mark.measured
+
 CHILDREN = Path(__file__).with_name("children")
 SUPERVISE = CHILDREN / "supervise.py"
 FOREVER = "while :; do sleep 0.02; done"

@@ -104,6 +104,7 @@ def test_what_is_shown_as_python_is_what_micro_understands(catalogue: Any, micro
     assert shown["found"] == {"msg": "Hello Ada!"}
 
 
+@pytest.mark.measured
 @pytest.mark.timeout(120)
 def test_a_plugin_that_is_dropped_into_the_folder_appears_and_a_page_outlives_a_restart(
     open_page: Open, start_micro: Callable[..., Any], shown_plugins: Path, tmp_path: Path

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.measured
+
 BODY = b'{"name": "Micro"}'
 DIGEST = hashlib.sha256(BODY).hexdigest()
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.measured
+
 MIB = 1024 * 1024
 LIMITS = {"body_size": 4 * MIB, "head_seconds": 0.5, "body_seconds": 0.5, "body_rate": MIB}
 ECHO = """

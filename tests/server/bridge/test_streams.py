@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.measured
+
 # More than the sockets' buffers and the server's own hold.
 MANY = "count=1000&size=50000"
 RESETS = struct.pack("ii", 1, 0)
