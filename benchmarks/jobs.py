@@ -236,7 +236,7 @@ def _micro_worker(folder: Path, broker: str, queue: str, store: str) -> Iterator
     places = dict.fromkeys(("log_folder_path", "pid_folder_path", "state_folder_path"), str(place))
     settings = load_settings({**flags, **places, "config_file": str(file)}, environ={})
     (place / "settings").write_text(dump_settings(settings))
-    command = (sys.executable, "-m", "micro.server.worker", str(place / "settings"), "worker1")
+    command = (sys.executable, "-m", "micro.server", "worker", str(place / "settings"), "worker1")
     with _process(command, folder):
         _wait_for(lambda: read_ready(settings, "worker1"), "the worker of Micro")
         yield settings

@@ -59,15 +59,15 @@ def run_child(
 ) -> int:
     """Run ``main`` with the settings file and the role that the supervisor gave as arguments.
 
-    ``prepare`` does what may be done while the supervisor holds the process: it loads no plugin, and takes
-    no work. Returns the exit code; a MicroError is told in one line.
+    ``prepare`` comes before, and is done when the supervisor holds the process: it loads no plugin, and
+    takes no work. Returns the exit code; a MicroError is told in one line.
     """
     file, name, *more = argv or sys.argv[1:]
     role = Role(name, int(more[0]) if more else 1, *more[1:])
     settings = restore_settings(Path(file).read_text())
     configure_logging(settings.log_level, settings.log_format, role.name)
-    if prepare and stat.S_ISFIFO(os.fstat(0).st_mode):
-        _hold(partial(prepare, settings))
+    if prepare:
+        _prepare(partial(prepare, settings))
     try:
         return main(settings, role)
     except MicroError as err:
@@ -75,8 +75,11 @@ def run_child(
         return err.exit_code
 
 
-def _hold(prepare: Callable[[], object]) -> None:
-    """Prepare, and wait until the supervisor lets the process begin."""
+def _prepare(prepare: Callable[[], object]) -> None:
+    """Prepare, and where the supervisor holds the process wait until it lets it begin."""
+    if not stat.S_ISFIFO(os.fstat(0).st_mode):
+        prepare()
+        return
     before = installed()
     prepare()
     os.read(0, 1)

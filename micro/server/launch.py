@@ -124,23 +124,23 @@ def _serving_processes(settings: Settings, stack: ExitStack) -> Callable[[int], 
     def make(name: str, generation: int) -> Process:
         if name != REST:
             # Beside REST, so that neither takes the other's time to finish; jobs outlive both.
-            return _child(settings, Role(name, generation), "micro.server.worker", 0)
+            return _child(settings, Role(name, generation), "worker", 0)
         assert listener is not None
         role = Role(name, generation, f"fd://{listener}")
-        return _child(settings, role, "micro.server.rest", 0, (listener,))
+        return _child(settings, role, "rest", 0, (listener,))
 
     return lambda generation: [make(name, generation) for name in process_names(settings)]
 
 
 def _watcher(settings: Settings) -> Iterator[Process]:
     if settings.reload == "watch" and can_watch():
-        yield _child(settings, Role(WATCHER), "micro.server.watcher", -1)
+        yield _child(settings, Role(WATCHER), "watcher", -1)
 
 
 def _trial(settings: Settings, generation: int) -> Process:
     """Make the process that tries the plugins; it ends by itself, and before all others."""
     # What it runs is not counted.
-    return _child(replace(settings, metrics=False), Role(TRIAL, generation), "micro.server.trial", -1)
+    return _child(replace(settings, metrics=False), Role(TRIAL, generation), "trial", -1)
 
 
 def _forget(settings: Settings, names: list[str]) -> None:
@@ -153,7 +153,7 @@ def _child(
 ) -> Process:
     return Process(
         role.name,
-        (sys.executable, "-m", module, str(settings_file(settings)), *role.arguments),
+        (sys.executable, "-m", "micro.server", module, str(settings_file(settings)), *role.arguments),
         env={**os.environ, "PYTHONUNBUFFERED": "1", **metrics_variable(settings)},
         ready=lambda pid: (read_ready(settings, role.name) or {}).get("pid") == pid,
         left=lambda pid: has_left(settings, role.name, pid),

@@ -31,7 +31,7 @@ from micro.server.agreement import Agreement
 from micro.server.asgi import BridgeWorker
 from micro.server.body import Limits
 from micro.server.bridge import Bridge
-from micro.server.child import Role, run_child
+from micro.server.child import Role
 from micro.server.facts import load
 from micro.server.tls import check_tls
 from micro.service import Micro
@@ -41,8 +41,7 @@ from micro.web.probes import PROBES, readiness_of
 if TYPE_CHECKING:
     from flask import Flask, Response
 
-# Not __name__, which is "__main__" here.
-log = logging.getLogger("micro.server.rest")
+log = logging.getLogger(__name__)
 
 # What the file may set for Flask-CORS, and what the supervisor decides.
 _NOT_GUNICORN = ("cors", "daemon", "pidfile", "reuse_port")
@@ -219,7 +218,3 @@ def prepare(settings: Settings) -> None:
     """Import what the application will need."""
     for name in (*FEATURES, *(["micro.jobs.store"] if settings.celery else [])):
         import_module(name)
-
-
-if __name__ == "__main__":
-    raise SystemExit(run_child(main, prepare=prepare))

@@ -13,7 +13,7 @@ from micro.layers import check_dumped_version
 from micro.plugin.fingerprint import INSTALLED
 from micro.plugin.manager import LoadFailure, Plugin
 from micro.ready import newest, tell_ready
-from micro.server.child import Role, run_child, settings_file
+from micro.server.child import Role, settings_file
 from micro.server.facts import load
 from micro.service import Micro
 from micro.settings import Settings
@@ -74,7 +74,3 @@ def _make_applications(micro: Micro) -> None:
         from micro.api.tasks import create_celery
 
         create_celery(micro=micro)
-
-
-if __name__ == "__main__":
-    raise SystemExit(run_child(main))

@@ -14,12 +14,11 @@ import watchfiles
 from micro.plugin.fingerprint import fingerprints, installed_folders, is_being_installed, tells_of_packages
 from micro.ready import process_names, read_ready, tell_ready
 from micro.server import requests
-from micro.server.child import Role, run_child
+from micro.server.child import Role
 from micro.server.running import Running
 from micro.settings import Settings
 
-# Not __name__, which is "__main__" here.
-log = logging.getLogger("micro.server.watcher")
+log = logging.getLogger(__name__)
 
 _QUIET_SECONDS = 0.3
 _LONGEST_SECONDS = 3.0
@@ -112,7 +111,3 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-if __name__ == "__main__":
-    raise SystemExit(run_child(main))

@@ -31,7 +31,7 @@ from micro.jobs.service import Jobs, open_store
 from micro.jobs.upkeeper import Upkeeper
 from micro.ready import generations, tell_left, tell_ready
 from micro.secrets import masked_urls
-from micro.server.child import Role, run_child
+from micro.server.child import Role
 from micro.server.exporter import open_exporter
 from micro.server.facts import load
 from micro.server.leave import Leave
@@ -39,8 +39,7 @@ from micro.server.logs import configure_logging
 from micro.service import Micro
 from micro.settings import DEFAULT, Settings
 
-# Not __name__, which is "__main__" here.
-log = logging.getLogger("micro.server.worker")
+log = logging.getLogger(__name__)
 
 _NEEDED = (
     "celery.backends.rpc",
@@ -239,7 +238,3 @@ def prepare(settings: Settings) -> None:
     # What is wrong with the URL is told when the broker is checked.
     with suppress(KeyError, ImportError):
         resolve_transport(settings.broker_url.partition(":")[0])
-
-
-if __name__ == "__main__":
-    raise SystemExit(run_child(main, prepare=prepare))

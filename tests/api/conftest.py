@@ -32,7 +32,7 @@ def work(tmp_path_factory: pytest.TempPathFactory, wait_for: Callable[..., objec
         settings = replace(settings, celery_options=options, **folders)
         file, log = folder / "settings.json", folder / "log"
         file.write_text(dump_settings(settings))
-        command = [sys.executable, "-m", "micro.server.worker", str(file), "worker1"]
+        command = [sys.executable, "-m", "micro.server", "worker", str(file), "worker1"]
         with log.open("wb") as output, subprocess.Popen(command, stderr=output, stdout=output) as process:
             try:
                 wait_for(lambda: read_ready(settings, "worker1") or process.poll() is not None, seconds=30)

@@ -105,6 +105,12 @@ def test_a_plugin_may_use_processes_of_its_own_in_a_rest_run(micro: Any) -> None
     assert answer == {"executor": [1, 4, 9], "pool": [1, 4, 9]}
 
 
+def test_what_is_imported_before_the_forks_is_not_looked_at_for_garbage(run: Callable[..., Any]) -> None:
+    told = run("Process")
+    assert told["collects"]
+    assert told["frozen"] > 50_000
+
+
 def test_a_second_micro_stays_out_of_the_pid_folder(micro: Any, run_micro: Callable[..., Any]) -> None:
     second = run_micro("-G", "-pp", str(micro.pids))
     assert second.returncode == 4

@@ -1,3 +1,4 @@
+import gc
 import os
 import sys
 
@@ -8,7 +9,8 @@ class Process(PluginBase):
     """Tells about the process it runs in."""
 
     def run(self):
-        return {"pid": os.getpid(), "parent": os.getppid(), "modules": sorted(sys.modules)}
+        collected = {"collects": gc.isenabled(), "frozen": gc.get_freeze_count()}
+        return {"pid": os.getpid(), "parent": os.getppid(), "modules": sorted(sys.modules), **collected}
 
 
 plugin = PluginDescription(instance=Process, name="Process", version="1.0.0")

@@ -1,0 +1,32 @@
+"""Runs a child process: ``python -m micro.server MODULE FILE NAME [GENERATION [LISTEN]]``."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from importlib import import_module
+from types import ModuleType
+
+from micro.server.child import Role, run_child
+from micro.settings import Settings
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Import a module of this package and run it as ``run_child`` says; return the exit code."""
+    # What is imported stays. Each collection would look at all of it, and find nothing.
+    gc.disable()
+    name, *arguments = argv or sys.argv[1:]
+    module = import_module(f"micro.server.{name}")
+    return run_child(lambda *given: _work(module, *given), arguments, getattr(module, "prepare", None))
+
+
+def _work(module: ModuleType, settings: Settings, role: Role) -> int:
+    # Nor does it later; and the processes that are forked go on sharing what nobody writes to.
+    gc.freeze()
+    gc.enable()
+    code: int = module.main(settings, role)
+    return code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
