@@ -39,16 +39,18 @@ def problem(status: int, fields: dict[str, Any], headers: dict[str, str] | None 
     """Build the response: ``fields`` has at least ``error``, the sentence, and ``code``."""
     call = current_call()
     body = {
-        "type": "about:blank",
-        "title": _title(status),
-        "status": status,
-        "detail": fields["error"],
+        **problem_fields(status, fields["error"]),
         "instance": quote(request.path),
         **fields,
         "request_id": call.request_id,
         "trace_id": call.trace_id,
     }
     return Response(json.dumps(body), status, headers, mimetype=MEDIA_TYPE)
+
+
+def problem_fields(status: int, sentence: str) -> dict[str, Any]:
+    """Return the members of RFC 9457 that any problem has."""
+    return {"type": "about:blank", "title": _title(status), "status": status, "detail": sentence}
 
 
 def _title(status: int) -> str:

@@ -7,12 +7,14 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers.gasgi import ASGIWorker
 
 from micro.server.bridge import Bridge
+from micro.server.refusal import refusal
 
 _TICK_SECONDS = 0.5
 _IDLE_SECONDS_AT_STOP = 2.0
@@ -43,6 +45,14 @@ class Connection(ASGIProtocol):  # type: ignore[misc]
         # what a request costs; the bridge does nothing.
         keeps: bool = await self._handle_http_request(request, sockname, peername)
         return keeps
+
+    def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:
+        # gunicorn's own is plain text, and what a client reads here is problem+json.
+        also = [(name.lower().encode(), str(value).encode()) for name, value in extra_headers]
+        headers, body = refusal(status, message)
+        head = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
+        head += [b"%s: %s" % each for each in (*headers, *also)]
+        self._safe_write(b"\r\n".join((*head, b"", body)))
 
     def close_if_waiting(self) -> None:
         """Close it when no request, or not the whole head of one, has come since the last answer."""

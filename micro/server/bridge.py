@@ -15,6 +15,7 @@ from micro.server.environ import Scope, make_environ
 from micro.server.leaders import Leaders
 from micro.server.pace import Pace
 from micro.server.pool import Pool
+from micro.server.refusal import refusal
 
 Send = Callable[[Message], Awaitable[None]]
 
@@ -82,8 +83,9 @@ class Bridge:
             body = await receive_body(receive, int(length) if length else None, self.limits)
         except ClientLeft:
             # It is still there if it was the server that grew tired of waiting.
-            await send({"type": "http.response.start", "status": 408, "headers": [_CLOSE]})
-            await send({"type": "http.response.body"})
+            headers, text = refusal(408, "Expected the whole body, which did not come; send it faster")
+            await send({"type": "http.response.start", "status": 408, "headers": headers})
+            await send({"type": "http.response.body", "body": text})
             return
         environ["wsgi.input"] = body
         write = partial(_send_from_thread, asyncio.get_running_loop(), send)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import socket
@@ -160,6 +161,13 @@ def statuses(answer: bytes) -> list[int]:
     return [int(each) for each in STATUS.findall(answer)]
 
 
+def problem(answer: bytes) -> Any:
+    """Return the body of an error."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"content-type: application/problem+json" in head.lower()
+    return json.loads(body)
+
+
 @pytest.mark.parametrize("data", BAD.values(), ids=BAD.keys())
 def test_what_is_malformed_is_refused(connect: Callable[[], socket.socket], data: bytes) -> None:
     answer = exchange(connect(), data)
@@ -167,6 +175,7 @@ def test_what_is_malformed_is_refused(connect: Callable[[], socket.socket], data
     assert all(400 <= each < 500 or each in UNKNOWN for each in found), answer
     # None at all where it was cut off. What hides behind it is never taken for a request.
     assert len(found) <= 1, answer
+    assert not found or problem(answer)["status"] == found[0]
     assert b"hidden-request" not in answer
     assert is_served(connect())
 
