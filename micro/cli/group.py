@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from micro.cli import COMMANDS
 from micro.cli.options import resolve, settings_options
 from micro.errors import EXIT_USAGE
+
+if TYPE_CHECKING:
+    from micro.server.ahead import Ahead
 
 
 class MicroGroup(click.Group):
@@ -62,13 +65,14 @@ class MicroGroup(click.Group):
 @click.pass_context
 def cli(ctx: click.Context, /, default_values: bool, version: bool, daemon: bool, **flags: Any) -> None:
     """Serve Python plugins over REST (-G), over Celery (-C), or both."""
+    ahead: Ahead | None = ctx.obj
     ctx.obj = {name: value for name, value in flags.items() if value is not None}
     if version:
         _show_version()
     elif default_values:
         _show_defaults()
     elif ctx.invoked_subcommand is None:
-        _serve(ctx, daemon=daemon)
+        _serve(ctx, ahead, daemon=daemon)
     else:
         return
     ctx.exit()
@@ -88,7 +92,7 @@ def _show_defaults() -> None:
     click.echo(json.dumps(default_file(), indent=4))
 
 
-def _serve(ctx: click.Context, *, daemon: bool) -> None:
+def _serve(ctx: click.Context, ahead: Ahead | None, *, daemon: bool) -> None:
     settings = resolve(ctx, {})
     if not (settings.gunicorn or settings.celery):
         click.echo(ctx.get_help())
@@ -96,4 +100,8 @@ def _serve(ctx: click.Context, *, daemon: bool) -> None:
         ctx.exit(EXIT_USAGE)
     from micro.cli import serve
 
-    ctx.exit(serve.serve_in_background(settings) if daemon else serve.serve_in_foreground(settings))
+    if not daemon:
+        ctx.exit(serve.serve_in_foreground(settings, ahead))
+    if ahead:
+        ahead.dismiss()
+    ctx.exit(serve.serve_in_background(settings))

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NEEDED = (*FEATURES, "pydantic.fields")
+"""What the application imports as it is made, and pydantic as it sees the first plugin."""
+
 # What the file may set for Flask-CORS, and what the supervisor decides.
 _NOT_GUNICORN = ("cors", "daemon", "pidfile", "reuse_port")
 
@@ -215,6 +218,6 @@ def main(settings: Settings, role: Role) -> int:
 
 
 def prepare(settings: Settings) -> None:
-    """Import what the application will need."""
-    for name in (*FEATURES, *(["micro.jobs.store"] if settings.celery else [])):
-        import_module(name)
+    """Import what jobs need, where there are any."""
+    if settings.celery:
+        import_module("micro.jobs.store")

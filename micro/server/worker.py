@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from importlib import import_module
 from threading import Thread
 from typing import Any
 
@@ -41,7 +40,7 @@ from micro.settings import DEFAULT, Settings
 
 log = logging.getLogger(__name__)
 
-_NEEDED = (
+NEEDED = (
     "celery.backends.rpc",
     "celery.concurrency.asynpool",
     "celery.concurrency.prefork",
@@ -232,9 +231,7 @@ def _without_own_traceback(record: logging.LogRecord) -> bool:
 
 
 def prepare(settings: Settings) -> None:
-    """Import what Celery imports when it needs it, the client of the broker among it."""
-    for name in _NEEDED:
-        import_module(name)
+    """Import the client of the broker."""
     # What is wrong with the URL is told when the broker is checked.
     with suppress(KeyError, ImportError):
         resolve_transport(settings.broker_url.partition(":")[0])

@@ -202,8 +202,9 @@ def _children(pid: int | str) -> list[str]:
 def _name(pid: str) -> str:
     # Valkey writes a title of its own there, with spaces.
     argv = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").split()
-    words = [Path(each).name for each in argv]
-    return next(word for word in words if word.startswith(("micro.server", "valkey", "guard")))
+    if "micro.server" in argv:
+        return argv[argv.index("micro.server") + 1]
+    return next(Path(each).name for each in argv if Path(each).name.startswith(("valkey", "guard")))
 
 
 def _size(pid: str) -> int:
