@@ -32,27 +32,58 @@ def browser() -> Iterator[Any]:
         yield playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
 
 
-@pytest.fixture
-def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
-    """Open a page that fails the test when a script breaks or something is against the policy."""
-    contexts, wrong = [], []
+class Pages:
+    """Opens pages, and notes when a script in one breaks or something is against the policy."""
 
-    def listen(page: Any) -> None:
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda line: wrong.append(line.text) if "Security Policy" in line.text else None)
+    def __init__(self, browser: Any) -> None:
+        self._browser, self._contexts = browser, []
+        self.wrong: list[str] = []
 
-    def open(address: str, **options: Any) -> Any:
-        context = browser.new_context(**{"viewport": DESK, "locale": "en-GB", **options})
-        contexts.append(context)
+    def make(self, **options: Any) -> Any:
+        context = self._browser.new_context(**{"viewport": DESK, "locale": "en-GB", **options})
+        self._contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
-        listen(page)
-        page.goto(address)
+        page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        page.on("console", self._note)
         return page
 
+    def close(self) -> None:
+        for context in self._contexts:
+            context.close()
+
+    def _note(self, line: Any) -> None:
+        if "Security Policy" in line.text:
+            self.wrong.append(line.text)
+
+
+@pytest.fixture(scope="module")
+def kept(browser: Any) -> Iterator[tuple[Pages, Any]]:
+    """A page that one test after the other has, as each new one is a second of work for the browser."""
+    pages = Pages(browser)
+    yield pages, pages.make()
+    pages.close()
+
+
+@pytest.fixture
+def open_page(browser: Any, kept: tuple[Pages, Any]) -> Iterator[Callable[..., Any]]:
+    """Open a page that fails the test when a script breaks or something is against the policy."""
+    pages, (kept_pages, page) = Pages(browser), kept
+    free = [page]
+
+    def open(address: str, **options: Any) -> Any:
+        found = free.pop() if free and not options else pages.make(**options)
+        found.goto(address)
+        return found
+
     yield open
-    for context in contexts:
-        context.close()
+    pages.close()
+    if not free:
+        page.evaluate("[sessionStorage, localStorage].forEach(storage => storage.clear())")
+        page.context.clear_cookies()
+        page.goto("about:blank")
+    wrong = pages.wrong + kept_pages.wrong
+    kept_pages.wrong.clear()
     assert wrong == []
 
 
