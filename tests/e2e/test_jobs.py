@@ -301,28 +301,6 @@ def test_it_can_be_cancelled_as_any_other(call: Caller, folder: Folder, wait_for
     assert json.loads(task.get(timeout=30))["code"] == "job-cancelled"
 
 
-def test_a_message_that_the_broker_delivers_again_does_not_run_again(
-    start: Callable[..., Caller], rabbitmq_url: str, cut_connections: Callable[[], None], task_queue: str,
-    folder: Folder, wait_for: Wait,
-) -> None:  # fmt: skip
-    call = start("-GC", "-B", rabbitmq_url, "-q", task_queue)
-    task = call.micro.requests(task_queue, rabbitmq_url).run.delay("Patient", **folder.params)
-    wait_for(lambda: call("GET", "/jobs").json["jobs"])
-    cut_connections()
-    folder.open()
-    assert json.loads(task.get(timeout=30)) == {"cancelled": False}
-    (job,) = call("GET", "/jobs").json["jobs"]
-    assert (job["state"], job["attempt"], folder.count("started")) == ("succeeded", 1, 1)
-
-
-def test_what_ended_last_is_on_record_when_micro_has_stopped(start: Callable[..., Caller]) -> None:
-    call = start("-GC")
-    task = call.micro.requests().run.delay("Add", a=1, b=2)
-    assert json.loads(task.get(timeout=30)) == {"sum": 3}
-    assert call.micro.stop() == 0
-    assert task.id.encode() in (call.micro.folder / "state" / "jobs.sqlite").read_bytes()
-
-
 def test_jobs_are_kept_no_longer_than_wanted(
     start: Callable[..., Caller], folder: Folder, wait_for: Wait
 ) -> None:
@@ -401,15 +379,25 @@ def test_a_stop_does_not_wait_for_what_was_on_its_way_when_the_broker_went(
     assert call.micro.stop() == 0
 
 
-def test_a_worker_that_loses_its_connection_goes_on(
+def test_a_worker_that_loses_its_connection_goes_on_and_runs_nothing_again(
     start: Callable[..., Caller], rabbitmq_url: str, cut_connections: Callable[[], None], task_queue: str,
     folder: Folder, wait_for: Wait,
 ) -> None:  # fmt: skip
     call = start("-GC", "-B", rabbitmq_url, "-q", task_queue)
-    running = call.submit("patient", **folder.params)
-    wait_for(lambda: folder.count("started"))
+    # The broker delivers the message of each again.
+    task = call.micro.requests(task_queue, rabbitmq_url).run.delay("Patient", **folder.params)
+    wait_for(lambda: call("GET", "/jobs").json["jobs"])
     cut_connections()
     folder.open()
+    assert json.loads(task.get(timeout=30)) == {"cancelled": False}
+    (job,) = call("GET", "/jobs").json["jobs"]
+    assert (job["state"], job["attempt"], folder.count("started")) == ("succeeded", 1, 1)
+
+    other = Folder(folder.path / "other")
+    running = call.submit("patient", **other.params)
+    wait_for(lambda: other.count("started"))
+    cut_connections()
+    other.open()
     assert call.end(running)["attempt"] == 1
     assert call.end(call.submit("add", a=1, b=2))["state"] == "succeeded"
 
@@ -431,7 +419,7 @@ def test_a_job_table_that_is_down_is_a_503_and_loses_no_result(
     assert (ended["state"], ended["attempt"], folder.count("started")) == ("succeeded", 1, 1)
 
 
-def test_a_stream_that_is_followed_does_not_keep_micro_from_stopping(
+def test_a_stream_that_is_followed_does_not_keep_micro_from_stopping_and_what_ended_last_is_on_record(
     start: Callable[..., Caller], folder: Folder, wait_for: Wait
 ) -> None:
     call = start("-GC")
@@ -439,8 +427,11 @@ def test_a_stream_that_is_followed_does_not_keep_micro_from_stopping(
     wait_for(lambda: folder.count("started"))
     with call.open("GET", f"{job}/events") as stream:
         assert stream.readline() == b"retry: 1000\n"
+        task = call.micro.requests().run.delay("Add", a=1, b=2)
+        assert json.loads(task.get(timeout=30)) == {"sum": 3}
         began = time.monotonic()
         folder.open()
         assert call.micro.stop() == 0
         # Less than the time to stop in, after which it would be killed.
         assert time.monotonic() - began < 15
+    assert task.id.encode() in (call.micro.folder / "state" / "jobs.sqlite").read_bytes()

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from micro.client import connect
 from micro.errors import MicroError
@@ -76,15 +73,3 @@ def test_secrets_are_shown_nowhere(
         lines = [line for text in found for line in text.splitlines() if secret in line]
         assert lines == []
     assert "Traceback" in micro.output()
-
-
-@pytest.mark.parametrize(
-    "url", ["amqp://guest:wr0ng-password@127.0.0.1:1//", "redis://:wr0ng-password@127.0.0.1:1/0"]
-)
-def test_a_broker_that_is_away_is_named_without_its_password(run_micro: Callable[..., Any], url: str) -> None:
-    began = time.monotonic()
-    done = run_micro("-G", "-C", "-B", url, "-ll", "DEBUG")
-    assert done.returncode == 3
-    assert "wr0ng-password" not in done.stdout + done.stderr
-    assert "127.0.0.1:1" in done.stderr
-    assert time.monotonic() - began < 60
