@@ -46,7 +46,14 @@ def _is_36(interpreter: str) -> bool:
 def _install(interpreter: str, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run([interpreter, "-m", "venv", folder], check=True)
-    install = [folder / "bin" / "pip", "install", "-q", "--disable-pip-version-check", *PACKAGES]
+    install = [
+        folder / "bin" / "pip",
+        "install",
+        "-q",
+        "--no-compile",
+        "--disable-pip-version-check",
+        *PACKAGES,
+    ]
     subprocess.run(install, check=True)
     (folder / "complete").touch()
 

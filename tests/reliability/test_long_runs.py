@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -42,6 +43,10 @@ def both_run_once(
     return check
 
 
+@pytest.mark.skipif(
+    os.environ.get("MICRO_RELIABILITY") != "long",
+    reason="its own RabbitMQ is up after ten seconds of work only; MICRO_RELIABILITY=long",
+)
 def test_longer_than_the_consumer_timeout_of_rabbitmq(
     own_server: Callable[..., Any], make_service: Callable[..., Any], both_run_once: Both
 ) -> None:
