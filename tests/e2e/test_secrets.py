@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +65,11 @@ def test_secrets_are_shown_nowhere(
             told += [attempt(lambda params=params: broker.run("Login", **params))]
         told += [json.dumps(job.details) for job in client.jobs()]
         told += [json.dumps([event.data for event in job.events()]) for job in client.jobs()]
-    for words in (("config",), ("jobs", "list", "--json"), ("status", "--json"), ("status",), ("plugins",)):
-        done = run_micro(*words, **env, MICRO_PID_FOLDER_PATH=str(micro.pids))
-        told += [done.stdout, done.stderr]
+    commands = (("config",), ("jobs", "list", "--json"), ("status", "--json"), ("status",), ("plugins",))
+    with ThreadPoolExecutor() as pool:
+        run = partial(run_micro, **env, MICRO_PID_FOLDER_PATH=str(micro.pids))
+        for done in pool.map(lambda words: run(*words), commands):
+            told += [done.stdout, done.stderr]
     assert micro.stop() == 0
     said = [*told, micro.output(), micro.log.read_text()]
     for secret in (KEY, DATABASE, PARAMETER):
