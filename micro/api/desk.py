@@ -46,9 +46,13 @@ class Desk:
         """Begin."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Answer the call that is begun, and no more."""
+    def leave(self) -> None:
+        """Answer the call that is begun, and no more; return at once."""
         self._stopping.set()
+
+    def stop(self) -> None:
+        """Answer the call that is begun, and no more; return when that is done."""
+        self.leave()
         if self._thread.is_alive():
             self._thread.join(_STOP_SECONDS)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import socket
 from contextlib import suppress
 from queue import Empty
 from typing import Any
 
 from celery.bootsteps import StartStopStep
+from celery.worker import state
 from celery.worker.components import Pool
+from kombu.asynchronous import set_event_loop
 
 
 class Leave(StartStopStep):  # type: ignore[misc]
@@ -19,6 +22,14 @@ class Leave(StartStopStep):  # type: ignore[misc]
 
     requires = (Pool,)
 
+    def start(self, node: Any) -> None:
+        # Other pools than that of processes have no loop.
+        if node.hub:
+            ear, node.bell = socket.socketpair()
+            for each in (ear, node.bell):
+                each.setblocking(False)
+            node.hub.add_reader(ear, ear.recv, 1024)
+
     def close(self, node: Any) -> None:
         node.leaving()
 
@@ -27,6 +38,9 @@ class Leave(StartStopStep):  # type: ignore[misc]
         if channel:
             give_back(channel)
         node.left()
+        if not state.active_requests:
+            # Celery would fire timers while the pool finishes, and look every half second whether it has.
+            set_event_loop(None)
 
 
 def give_back(channel: Any) -> None:

@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from threading import Thread
 from typing import Any
 
 from billiard import pool
@@ -60,6 +59,7 @@ class Node(Worker):  # type: ignore[misc]
     """A Celery worker that leaves it to the supervisor to say that it stops, and stops within a time."""
 
     stop_timeout = 0.0
+    bell: socket.socket | None = None
     leaving: Callable[[], None]
     left: Callable[[], None]
 
@@ -77,6 +77,10 @@ def _limit_stop(node: Node) -> None:
     """
     signal.signal(signal.SIGALRM, lambda *_: _end_runs(node.stop_timeout))
     signal.setitimer(signal.ITIMER_REAL, node.stop_timeout)
+    if node.bell:
+        # The node's loop would look whether it is to stop when it has waited for something else, or a second.
+        with suppress(OSError):
+            node.bell.send(b"\0")
 
 
 def _end_runs(seconds: float) -> None:
@@ -155,9 +159,9 @@ def check_broker(app: Celery) -> None:
 
 
 def _begin_to_leave(settings: Settings, role: Role, desk: Desk) -> None:
-    """Answer no more calls of clients if a node with newer plugins does."""
-    if _is_followed(settings, role):
-        Thread(target=desk.stop, name="leave", daemon=True).start()
+    """Answer no more calls of clients if a node with newer plugins does, or if nobody waits for a run."""
+    if _is_followed(settings, role) or not state.active_requests:
+        desk.leave()
 
 
 def _leave(settings: Settings, role: Role, desk: Desk) -> None:
@@ -212,11 +216,18 @@ def _connect_signals(app: Celery, micro: Micro, role: Role, facts: dict[str, Any
     def stop(**_: Any) -> None:
         micro.stop()
 
+    def end(exitcode: int = 0, **_: Any) -> None:
+        micro.stop()
+        # Where nobody else wants to know, the process has nothing left to do but to sleep a second and then
+        # end like this, as billiard lets it.
+        if signals.worker_process_shutdown.receivers[-1][1] is end:
+            os._exit(exitcode)
+
     # weak=False: the handlers are local and would be gone at once.
     signals.setup_logging.connect(set_up_logging, weak=False)
     signals.worker_ready.connect(ready, weak=False)
     signals.worker_process_init.connect(start, weak=False)
-    signals.worker_process_shutdown.connect(stop, weak=False)
+    signals.worker_process_shutdown.connect(end, weak=False)
     # For pools without processes of their own; elsewhere it finds nothing to stop.
     signals.worker_shutdown.connect(stop, weak=False)
 

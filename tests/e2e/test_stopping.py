@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -120,3 +121,32 @@ def test_children_do_not_outlive_a_killed_supervisor(
     wait_for(lambda: not any(map(runs, children)), 20)
     again = start_micro("-G", MICRO_PID_FOLDER_PATH=str(micro.pids))
     assert again.call("/plugins") == []
+
+
+def test_what_a_plugin_does_at_the_end_of_its_process_is_waited_for(
+    start_micro: Start, interface: Callable[..., str], tmp_path: Path
+) -> None:
+    body = """
+        @classmethod
+        def setup(cls):
+            from celery.signals import worker_process_shutdown
+            worker_process_shutdown.connect(cls.end, weak=False)
+
+        @staticmethod
+        def end(**_):
+            note("ended")
+
+        @classmethod
+        def teardown(cls):
+            note("torn down")
+
+        def run(self):
+            return {}
+    """
+    place = tmp_path / "plugins" / "ends"
+    place.mkdir(parents=True)
+    (place / "interface.py").write_text(interface(body, "Ends"))
+    micro = start_micro("-C", "-p", str(place.parent))
+    assert micro.requests().run.delay("Ends").get(timeout=20) == "{}"
+    assert micro.stop() == 0
+    assert (place.parent / "diary").read_text().split("\n") == ["torn down", "ended", ""]
