@@ -132,6 +132,8 @@ class BridgeWorker(ASGIWorker):  # type: ignore[misc]
         await super()._shutdown()
 
     def _use_own_connections(self) -> None:
+        # A subclass would note for itself whether gunicorn's parser in C is installed, where nobody looks.
+        ASGIProtocol._check_h1c_protocol_available()
         create_server = self.loop.create_server
 
         def create(_factory: object, **options: Any) -> Any:
