@@ -102,7 +102,7 @@ def _servers(options: argparse.Namespace, folder: Path) -> Iterator[Server]:
     here = Path(sysconfig.get_path("scripts"))
     peers = _environment(options.peers / "peers", sys.executable, PEERS)
     yield from _micro("Micro", here, folder)
-    yield from _flask(here)
+    yield from _on_gunicorn(here)
     for name, path in (("FastAPI def", "/def"), ("FastAPI async def", "/async")):
         port = free_port()
         command = [str(peers / "uvicorn"), "--app-dir", str(HERE), "--no-access-log", "--port", str(port)]
@@ -139,11 +139,17 @@ def _micro(name: str, scripts: Path, folder: Path) -> Iterator[Server]:
     yield Server(name, [str(scripts / "micro"), "-G", "-c", str(file)], port, env=env)
 
 
-def _flask(scripts: Path) -> Iterator[Server]:
-    for worker, options in (("gthread", ["--threads", "4"]), ("sync", [])):
+def _on_gunicorn(scripts: Path) -> Iterator[Server]:
+    kinds = {
+        # What the server of Micro costs without Micro and Flask.
+        "bare ASGI, gunicorn": ["-k", "asgi", "--asgi-lifespan", "off", "asgi_app:app"],
+        "Flask, gthread": ["-k", "gthread", "--threads", "4", "flask_app:app"],
+        "Flask, sync": ["-k", "sync", "flask_app:app"],
+    }
+    for name, options in kinds.items():
         port = free_port()
-        command = [str(scripts / "gunicorn"), "--chdir", str(HERE), "-b", f"127.0.0.1:{port}", "-k", worker]
-        yield Server(f"Flask, {worker}", [*command, *options, "--no-control-socket", "flask_app:app"], port)
+        command = [str(scripts / "gunicorn"), "--chdir", str(HERE), "-b", f"127.0.0.1:{port}"]
+        yield Server(name, [*command, "--no-control-socket", *options], port)
 
 
 def _environment(folder: Path, python: str, packages: Sequence[str]) -> Path:
