@@ -143,6 +143,8 @@ class BridgeWorker(ASGIWorker):  # type: ignore[misc]
 
     async def _watch(self) -> None:
         while self.alive:
+            # gunicorn's worker does so once a second, and so dies at random where its time is a second.
+            self.notify()
             self._close_silent(self.loop.time() - self.asgi.limits.head_seconds)
             await asyncio.sleep(_TICK_SECONDS)
         self.asgi.stop(self.cfg.graceful_timeout)
