@@ -32,12 +32,16 @@ def run_detached(work: Callable[[Tell], int]) -> str:
     stops ``work``.
     """
     reader, writer = os.pipe()
+    # Or one that comes just now would leave the new process alone.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     pid = os.fork()
     if not pid:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         os.close(reader)
         _run(work, writer)
-    os.close(writer)
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        os.close(writer)
         with os.fdopen(reader) as pipe:
             line = pipe.readline()
     except KeyboardInterrupt:
