@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from difflib import get_close_matches
-from functools import lru_cache
 
 from celery import Celery
 from celery.app.defaults import NAMESPACES, flatten
-from celery.utils import uuid
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
@@ -63,18 +61,15 @@ def queues_for(names: Iterable[str]) -> list[Queue]:
 
 def publish(app: Celery, job: str, queue: str) -> bool:
     """Wake a worker for the job; tell whether the broker took the message."""
-    # What app.send_task does beyond this, for tasks that are routed or answered, is half of its time.
-    message = app.amqp.as_task_v2(uuid(), RUN_JOB, (job,), argsrepr=repr((job,)), ignore_result=True)
     try:
-        with app.producer_or_acquire() as producer:
-            app.amqp.send_task_message(
-                producer,
-                RUN_JOB,
-                message,
-                queue=_job_queue(queue),
-                headers=message_headers(),
-                retry_policy=_PUBLISH_RETRIES,
-            )
+        app.send_task(
+            RUN_JOB,
+            (job,),
+            queue=_job_queue(queue),
+            headers=message_headers(),
+            ignore_result=True,
+            retry_policy=_PUBLISH_RETRIES,
+        )
     except _broker_errors(app) as err:
         cause = masked_urls(" ".join(str(err).split()))
         log.warning("The broker did not take the message for job %s (%s); it is sent again later", job, cause)
@@ -105,7 +100,6 @@ def _task_queue(name: str) -> Queue:
     return Queue(name, Exchange(name), routing_key=name)
 
 
-@lru_cache(maxsize=64)
 def _job_queue(name: str) -> Queue:
     # Quorum queues are RabbitMQ's replicated kind; elsewhere the argument means nothing.
     jobs = f"{name}.jobs"
