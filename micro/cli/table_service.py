@@ -43,7 +43,7 @@ class TableService(TaskService):
         settings = self._settings
         shared = settings.jobs_url and not settings.broker_url
         # Whoever has the broker of a shared table finds the job there within seconds.
-        wake = (lambda _job, _queue: None) if shared else None
+        wake = (lambda _job, _queue: False) if shared else None
         return Jobs(self._given or Micro(settings), self.store, wake)
 
     @cached_property

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from celery.worker.consumer import Consumer
 from celery.worker.consumer.delayed_delivery import DelayedDelivery
+
+# Seconds between tries to reach a broker that has gone; Celery's own are two, four, and on to half a minute.
+_AGAIN = {"interval_start": 1.0, "interval_step": 1.0, "interval_max": 5.0}
+_LOOK_SECONDS = 0.5
 
 
 class UsefulDelayedDelivery(DelayedDelivery):  # type: ignore[misc]
@@ -19,7 +26,17 @@ class UsefulDelayedDelivery(DelayedDelivery):  # type: ignore[misc]
 
 
 class NodeConsumer(Consumer):  # type: ignore[misc]
-    """Celery's own, but for what serves nothing."""
+    """Celery's own, but for what serves nothing; back sooner when the broker is, or a process has died."""
+
+    def register_with_event_loop(self, hub: Any) -> None:
+        super().register_with_event_loop(hub)
+        # A process that begins to end wakes the node, which then may find that it has not ended yet; Celery
+        # looks again after five seconds, and so long a run that must begin anew would wait.
+        hub.call_repeatedly(_LOOK_SECONDS, self.pool.maintain_pool)
+
+    def ensure_connected(self, conn: Any) -> Any:
+        conn.ensure_connection = partial(conn.ensure_connection, **_AGAIN)
+        return super().ensure_connected(conn)
 
     class Blueprint(Consumer.Blueprint):  # type: ignore[misc]
         default_steps = (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from micro.errors import Conflict, NoWorker, RecordedError, ResultNotReady
+from micro.errors import Conflict, NoWorker, RecordedError, ResultNotReady, StoreUnavailable
 from micro.jobs.models import DEFAULT_ATTEMPTS, Job, NewJob, State
 from micro.plugin.context import RunContext
 from micro.plugin.manager import Plugin
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _FIRST_LOOK, _LAST_LOOK = 0.0005, 0.25
 _LONGER = 1.1
 
-Wake = Callable[[str, str], object]
+Wake = Callable[[str, str], bool]
 
 
 def open_store(settings: Settings) -> JobStore:
@@ -35,7 +35,10 @@ def open_store(settings: Settings) -> JobStore:
 
 
 class Jobs:
-    """The jobs of one service; ``wake(job, queue)`` tells a worker, by default through the broker."""
+    """The jobs of one service.
+
+    ``wake(job, queue)`` tells a worker, by default through the broker, and returns whether it could.
+    """
 
     def __init__(self, micro: Micro, store: JobStore | None = None, wake: Wake | None = None) -> None:
         self.micro = micro
@@ -69,8 +72,10 @@ class Jobs:
 
     def _record(self, new: NewJob) -> Job:
         job, created = self.store.submit(new)
-        if created:
-            self._wake(job.id, job.queue)
+        if created and not self._wake(job.id, job.queue):
+            # It is on record, and found a bit later if this fails too.
+            with suppress(StoreUnavailable):
+                self.store.leave_to_sweep(job.id)
         return job
 
     def queue_of(self, plugin: Plugin) -> str:
@@ -124,10 +129,10 @@ class Jobs:
         trust_broker(app, self.micro.settings)
         return app
 
-    def _publish(self, job: str, queue: str) -> None:
+    def _publish(self, job: str, queue: str) -> bool:
         from micro.jobs.queue import publish
 
-        publish(self._celery, job, queue)
+        return publish(self._celery, job, queue)
 
 
 def new_job(

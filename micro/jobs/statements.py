@@ -45,6 +45,7 @@ SUBMIT = {
 BY_ID = select(*_c).where(_this)
 BY_KEY = select(*_c).where(_c.idempotency_key == bindparam("key"))
 STATE = select(_c.state).where(_this)
+UNTOLD = update(jobs).where(_this, _c.state == State.QUEUED).values(due=_c.run_after)
 FEED = select(
     _c.state, _c.attempt, _c.cancel_requested, _c.last_event, _c.state_event, _c.progress_event,
     _c.log_lines, _c.done, _c.total, _c.message,

@@ -160,6 +160,11 @@ class JobStore:
             "job-not-finished",
         )
 
+    def leave_to_sweep(self, job: str) -> None:
+        """Let the next sweep publish the queued job, as no worker could be told of it."""
+        with self.database.connect() as connection:
+            connection.execute(statements.UNTOLD, {"job": job})
+
     # What a worker does
 
     def claim(self, job: str, owner: str, lease: float, generation: int | None = None) -> Job | None:
@@ -240,10 +245,6 @@ class JobStore:
         return bool(row.cancel_requested) and self.finish(hold, State.CANCELLED)
 
     # What keeps the table in order
-
-    def mark_published(self, ids: Sequence[str], patience: float) -> None:
-        """Note that the broker has these jobs: none is published again for ``patience`` seconds."""
-        upkeep.mark_published(self.database, ids, patience)
 
     def sweep(self, limit: int = 100) -> Swept:
         """Find the jobs that nobody runs, and say which to publish; see ``upkeep.sweep``."""

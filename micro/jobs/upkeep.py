@@ -80,17 +80,6 @@ def sweep(database: Database, republish: float, limit: int) -> Swept:
     return Swept(tuple((row.id, row.queue) for row in rest), _ids(spent), _ids(cancelled))
 
 
-def mark_published(database: Database, ids: Sequence[str], patience: float) -> None:
-    """Keep sweeps from publishing these jobs for ``patience`` seconds, if they still are queued."""
-    query = (
-        update(jobs)
-        .where(_c.id.in_(ids), _c.state == State.QUEUED)
-        .values(due=now() + patience, told=_c.told + 1)
-    )
-    with database.connect() as connection:
-        connection.execute(query)
-
-
 def purge(database: Database, keep: float, limit: int) -> int:
     """Delete up to ``limit`` jobs that finished more than ``keep`` seconds ago; return how many.
 

@@ -15,7 +15,7 @@ from micro.jobs.store import JobStore
 log = logging.getLogger(__name__)
 
 _TASK = "upkeep"
-_SWEEP_SECONDS = 2.0
+_SWEEP_SECONDS = 1.0
 _LEAD_SECONDS = 3 * _SWEEP_SECONDS
 _AT_ONCE = 500
 _CLEAN_UP_EVERY = 60.0
@@ -24,7 +24,7 @@ _CLEAN_UP_SECONDS = 1.0
 
 
 class Upkeeper:
-    """Sweeps every two seconds, while no other process does.
+    """Sweeps every second, while no other process does.
 
     ``wake(job, queue)`` publishes a message and tells whether the broker took it.
     """

@@ -25,10 +25,13 @@ class Leave(StartStopStep):  # type: ignore[misc]
     def start(self, node: Any) -> None:
         # Other pools than that of processes have no loop.
         if node.hub:
-            ear, node.bell = socket.socketpair()
-            for each in (ear, node.bell):
+            self._ear, node.bell = socket.socketpair()
+            for each in (self._ear, node.bell):
                 each.setblocking(False)
-            node.hub.add_reader(ear, ear.recv, 1024)
+
+    def register_with_event_loop(self, node: Any, hub: Any) -> None:
+        # Anew with each connection to the broker: the loop forgets all with the last one.
+        hub.add_reader(self._ear, self._ear.recv, 1024)
 
     def close(self, node: Any) -> None:
         node.leaving()

@@ -55,7 +55,7 @@ def call(micro: Micro, store: JobStore, woken: list[str]) -> Call:
     """Call a task in this process and read the JSON that it returns."""
     app = Celery("test", set_as_current=False)
     app.conf.update(task_always_eager=True, task_store_eager_result=False)
-    add_job_tasks(app, Jobs(micro, store, lambda job, queue: woken.append(job)))
+    add_job_tasks(app, Jobs(micro, store, lambda job, queue: woken.append(job) is None))
     return lambda task, *args, **kwargs: json.loads(app.tasks[f"Micro.{task}"].delay(*args, **kwargs).get())
 
 

@@ -198,7 +198,7 @@ def woken() -> list[tuple[str, str]]:
 @pytest.fixture
 def jobs(micro: Micro, table: JobStore, woken: list[tuple[str, str]]) -> Jobs:
     """Jobs whose messages go nowhere but to ``woken``."""
-    return Jobs(micro, table, wake=lambda job, queue: woken.append((job, queue)))
+    return Jobs(micro, table, wake=lambda job, queue: woken.append((job, queue)) is None)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from celery import Celery
 from kombu import Exchange, Queue, pools
+from kombu.exceptions import OperationalError
 
 from micro.jobs.consumer import NodeConsumer, UsefulDelayedDelivery
 from micro.jobs.queue import make_celery
@@ -32,6 +34,20 @@ def test_queues_of_delayed_messages_are_declared_only_where_one_can_be_reached(a
     assert not declares(app)
     app.amqp.queues.add(Queue("reports", Exchange("reports", type="topic"), routing_key="reports"))
     assert declares(app)
+
+
+def test_a_node_tries_soon_whether_its_broker_is_back(
+    app: Celery, closed_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.conf.broker_connection_max_retries = 1
+    idle = SimpleNamespace(use_eventloop=False)
+    node = NodeConsumer(lambda: None, app=app, pool=None, controller=idle)
+    with (
+        pytest.raises(OperationalError),
+        app.connection_for_read(f"redis://127.0.0.1:{closed_port}") as broker,
+    ):
+        node.ensure_connected(broker)
+    assert re.findall("again in (.+) second", caplog.text) == ["1.00"]
 
 
 def test_a_node_starts_all_else_that_celery_does(app: Celery) -> None:

@@ -105,6 +105,11 @@ def test_the_broker_of_the_settings_tells_workers(
     jobs.store.close()
 
 
+def test_a_job_that_no_worker_was_told_of_is_left_to_the_next_sweep(micro: Micro, table: JobStore) -> None:
+    job = submit(Jobs(micro, table, wake=lambda job, queue: False))
+    assert [found for found, _queue in table.sweep().publish] == [job]
+
+
 def test_the_table_is_a_file_in_the_state_folder_unless_a_setting_names_one(
     load: Callable[..., Micro], tmp_path: Path
 ) -> None:
@@ -224,7 +229,7 @@ def test_a_store_that_is_down_refuses_the_job(
 ) -> None:
     (tmp_path / "file").touch()
     micro = load(plugins / "jobs", jobs_url=f"sqlite:///{tmp_path}/file/jobs.db")
-    jobs = Jobs(micro, wake=lambda job, queue: woken.append((job, queue)))
+    jobs = Jobs(micro, wake=lambda job, queue: woken.append((job, queue)) is None)
     with pytest.raises(StoreUnavailable, match="See that it runs and can be reached"):
         submit(jobs)
     assert woken == []

@@ -55,14 +55,20 @@ def test_the_wait_is_bounded_however_often_a_job_was_published(store: JobStore) 
     assert _due(store, job) - _now(store) == pytest.approx(900, abs=5)
 
 
-def test_a_job_that_the_broker_has_is_left_alone(store: JobStore) -> None:
-    told, untold = (store.submit(NewJob("Adder", {}, delay=LONG_AGO))[0].id for _ in range(2))
-    store.mark_published([told], patience=60)
+def test_a_job_that_no_worker_could_be_told_of_is_published_by_the_next_sweep(store: JobStore) -> None:
+    _told, untold = (store.submit(NewJob("Adder", {}))[0].id for _ in range(2))
+    store.leave_to_sweep(untold)
     assert store.sweep().publish == ((untold, ""),)
 
 
-def test_marking_a_job_that_runs_already_changes_nothing(store: JobStore, running: Job) -> None:
-    store.mark_published([running.id], patience=-60)
+def test_but_not_before_its_time(store: JobStore) -> None:
+    job, _ = store.submit(NewJob("Adder", {}, delay=60))
+    store.leave_to_sweep(job.id)
+    assert store.sweep() == Swept()
+
+
+def test_nor_if_it_runs_already(store: JobStore, running: Job) -> None:
+    store.leave_to_sweep(running.id)
     assert store.sweep() == Swept()
 
 

@@ -61,7 +61,7 @@ def make_client(
     def make(broker_url: str, visibility: float = 3600) -> Client:
         celery = {"broker_transport_options": {"visibility_timeout": visibility}, "worker_concurrency": 1}
         own = {"broker_url": broker_url, "task_queues": task_queue, "celery_workers": "1"}
-        service = make_service(celery, **own, stop_timeout=str(STOP))
+        service = make_service(celery, **own, stop_timeout=str(STOP), job_lease="1")
         return Client(service, connect(broker_url or service.broker_url, task_queue), tmp_path, marks)
 
     return make
@@ -119,7 +119,7 @@ def test_a_longer_one_runs_again_by_its_record_but_is_answered_only_then(
     make_client: Callable[..., Client], broker_url: str, wait_for: Wait
 ) -> None:
     client = make_client(broker_url)
-    task = client.run(1, 2)
+    task = client.run(1, 1.5)
     wait_for(lambda: client.recorded(task) == "running", 20)
     client.kill_node()
     wait_for(lambda: client.service.leader("worker1") and client.recorded(task) == "succeeded", 40)
@@ -128,7 +128,7 @@ def test_a_longer_one_runs_again_by_its_record_but_is_answered_only_then(
         assert answer(task) == {"number": 1}
     else:
         with pytest.raises(NoAnswer):
-            task.get(timeout=1)
+            task.get(timeout=0.5)
 
 
 @long_form

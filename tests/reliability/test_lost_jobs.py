@@ -11,7 +11,7 @@ import signal
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -22,10 +22,16 @@ from typing import Any
 import pytest
 
 LONG = os.environ.get("MICRO_RELIABILITY") == "long"
-PAIRS = [("embedded", "sqlite"), ("rabbitmq", "postgresql"), ("redis", "sqlite")]
-MORE_PAIRS = [("embedded", "postgresql"), ("rabbitmq", "sqlite"), ("redis", "postgresql")]
+BROKERS, STORES = ("embedded", "rabbitmq", "redis"), ("sqlite", "postgresql")
+# What dies: Micro's own processes; the servers it needs; all of Micro, in order.
+CASES = [
+    ("embedded", "sqlite", "processes"), ("embedded", "sqlite", "servers"), ("embedded", "sqlite", "all"),
+    ("rabbitmq", "postgresql", "processes, servers"), ("redis", "sqlite", "processes, servers"),
+]  # fmt: skip
+if LONG:
+    CASES = [(broker, store, "processes, servers, all") for broker in BROKERS for store in STORES]
 CLIENTS = 4
-Faults = Mapping[str, Callable[[], object]]
+Faults = dict[str, Callable[[], object]]
 
 pytestmark = [pytest.mark.reliability, pytest.mark.timeout(1200 if LONG else 150)]
 
@@ -47,11 +53,11 @@ SCALE = Scale(
 )
 
 
-@pytest.mark.parametrize(("broker", "store"), [*PAIRS, *(MORE_PAIRS if LONG else ())])
+@pytest.mark.parametrize(("broker", "store", "dying"), CASES)
 def test_no_accepted_job_is_lost_or_stuck(
-    broker: str, store: str, request: pytest.FixtureRequest, tmp_path: Path, task_queue: str,
-    make_service: Callable[..., Any], wait_for: Callable[..., Any], marks: Callable[[], list[str]],
-    record_property: Callable[[str, object], None],
+    broker: str, store: str, dying: str, request: pytest.FixtureRequest, tmp_path: Path,
+    task_queue: str, make_service: Callable[..., Any], wait_for: Callable[..., Any],
+    marks: Callable[[], list[str]], record_property: Callable[[str, object], None],
 ) -> None:  # fmt: skip
     seed = int(os.environ.get("MICRO_RELIABILITY_SEED") or time.time_ns() % 1_000_000)
     print(f"MICRO_RELIABILITY_SEED={seed}")
@@ -59,10 +65,14 @@ def test_no_accepted_job_is_lost_or_stuck(
     broker_url, broker_faults = prepare_broker(broker, request)
     store_url, store_faults = prepare_store(store, tmp_path, request)
     service = make_service(broker_url=broker_url, jobs_url=store_url, task_queues=task_queue)
-    faults = {**process_faults(service, chance), **broker_faults, **store_faults}
-    if broker == "embedded":
-        faults["broker killed"] = lambda: kill([service.broker()], chance)
-    if LONG or broker == "embedded":
+    faults: dict[str, Callable[[], object]] = {}
+    if "processes" in dying:
+        faults |= process_faults(service, chance)
+    if "servers" in dying:
+        faults |= broker_faults | store_faults
+        if broker == "embedded":
+            faults["broker killed"] = lambda: kill([service.broker()], chance)
+    if "all" in dying:
         faults["supervisor stopped and started"] = lambda: (service.stop(), service.start())
 
     clients = Clients(service, tmp_path, chance)
@@ -73,7 +83,7 @@ def test_no_accepted_job_is_lost_or_stuck(
     answers = {number: service.call(f"/jobs/{job}") for number, job in clients.accepted.items()}
     assert [body for status, body in answers.values() if status != 200] == []
     ended = {number: body for number, (_, body) in answers.items()}
-    for line in tell(f"{broker}, {store}", ended, marks(), trouble.made, clients.refused):
+    for line in tell(f"{broker}, {store}, {dying}", ended, marks(), trouble.made, clients.refused):
         print(line)
         record_property("reliability", line)
     assert len(ended) == SCALE.jobs
