@@ -19,6 +19,10 @@ from micro.settings import DEFAULT, Settings
 log = logging.getLogger(__name__)
 
 RUN_JOB = "Micro.job"
+_JOBS = ".jobs"
+# The least that Celery's protocol asks for (https://docs.celeryq.dev/en/stable/internals/protocol.html): what
+# app.send_task adds, for tasks that are routed, repeated or answered, takes longer than the rest of a job.
+_JOB_MESSAGE = {"lang": "py", "task": RUN_JOB}
 # A broker that is away must not hold up the caller: the job is on record, and a sweep publishes it.
 _PUBLISH_RETRIES = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
 
@@ -61,15 +65,18 @@ def queues_for(names: Iterable[str]) -> list[Queue]:
 
 def publish(app: Celery, job: str, queue: str) -> bool:
     """Wake a worker for the job; tell whether the broker took the message."""
+    wanted = _job_queue(queue)
     try:
-        app.send_task(
-            RUN_JOB,
-            (job,),
-            queue=_job_queue(queue),
-            headers=message_headers(),
-            ignore_result=True,
-            retry_policy=_PUBLISH_RETRIES,
-        )
+        with app.producer_or_acquire() as producer:
+            producer.publish(
+                ((job,), {}, {}),
+                routing_key=wanted.name,
+                declare=[wanted],
+                headers={**_JOB_MESSAGE, "id": job, **message_headers()},
+                correlation_id=job,
+                retry=True,
+                retry_policy=_PUBLISH_RETRIES,
+            )
     except _broker_errors(app) as err:
         cause = masked_urls(" ".join(str(err).split()))
         log.warning("The broker did not take the message for job %s (%s); it is sent again later", job, cause)
@@ -89,6 +96,11 @@ def trust_broker(app: Celery, settings: Settings) -> None:
         app.conf.broker_transport_options = {**app.conf.broker_transport_options, "confirm_publish": False}
 
 
+def is_job_queue(queue: Queue) -> bool:
+    """Tell whether it is one of messages that wake workers for jobs."""
+    return bool(queue.name.endswith(_JOBS))
+
+
 def _broker_errors(app: Celery) -> tuple[type[Exception], ...]:
     """Return what a broker's refusal raises; Celery translates not all that its transports have."""
     connection = app.connection_for_write()
@@ -102,7 +114,7 @@ def _task_queue(name: str) -> Queue:
 
 def _job_queue(name: str) -> Queue:
     # Quorum queues are RabbitMQ's replicated kind; elsewhere the argument means nothing.
-    jobs = f"{name}.jobs"
+    jobs = f"{name}{_JOBS}"
     return Queue(jobs, Exchange(jobs), routing_key=jobs, queue_arguments={"x-queue-type": "quorum"})
 
 

@@ -40,7 +40,7 @@ class JobStore:
     takes it for one that no worker was told of; it doubles each time.
     """
 
-    def __init__(self, url: str, republish: float = 5.0) -> None:
+    def __init__(self, url: str, republish: float = 3.0) -> None:
         self.database = Database(url)
         self.republish = republish
 

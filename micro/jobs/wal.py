@@ -9,7 +9,7 @@ from contextlib import suppress
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-LONGEST = 4 * 1024 * 1024
+LONGEST = 16 * 1024 * 1024
 # How long writers may have to wait because some reader does not let the log go.
 _PATIENCE_MS = 500
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from celery import Celery
-from kombu import Exchange, Queue, pools
+from kombu import Exchange, Message, Producer, Queue, pools
 from kombu.exceptions import OperationalError
 
-from micro.jobs.consumer import NodeConsumer, UsefulDelayedDelivery
+from micro.jobs.consumer import Fetch, NodeConsumer, UsefulDelayedDelivery
 from micro.jobs.queue import make_celery
 from micro.settings import Settings
 
@@ -34,6 +36,33 @@ def test_queues_of_delayed_messages_are_declared_only_where_one_can_be_reached(a
     assert not declares(app)
     app.amqp.queues.add(Queue("reports", Exchange("reports", type="topic"), routing_key="reports"))
     assert declares(app)
+
+
+@pytest.mark.parametrize(("processes", "jobs"), [(1, 2), (3, 3)])
+def test_a_node_fetches_at_least_two_messages_for_jobs(
+    rabbitmq_url: str, task_queue: str, processes: int, jobs: int
+) -> None:
+    fetched: list[Message] = []
+    app = make_celery(Settings(broker_url=rabbitmq_url, task_queues=(task_queue,)))
+    with app.connection_for_read() as connection:
+        connection.default_channel.basic_qos(0, processes, False)
+        consumer = app.amqp.TaskConsumer(connection, on_message=fetched.append)
+        node: Any = SimpleNamespace(
+            connection=connection, task_consumer=consumer, initial_prefetch_count=processes, qos_global=False
+        )
+        Fetch(node).start(node)
+        for queue in consumer.queues * 4:
+            Producer(connection).publish({}, routing_key=queue.name)
+        consumer.consume()
+        with suppress(TimeoutError):
+            while True:
+                connection.drain_events(timeout=0.5)
+        consumer.cancel()
+        for queue in consumer.queues:
+            queue.delete()
+    app.close()
+    found = Counter(each.delivery_info["routing_key"] for each in fetched)
+    assert found == {task_queue: processes, f"{task_queue}.jobs": jobs}
 
 
 def test_a_node_tries_soon_whether_its_broker_is_back(

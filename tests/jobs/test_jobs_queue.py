@@ -46,7 +46,6 @@ def test_a_job_is_published_to_its_queues_own(broker: str, task_queue: str, make
         connection.default_channel.queue_delete(jobs.name)
     assert message is not None
     assert (message.headers["task"], message.payload[0]) == ("Micro.job", [JOB])
-    assert message.headers["ignore_result"]
 
 
 def test_a_broker_that_is_away_is_told_of_and_holds_nobody_up(
