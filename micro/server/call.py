@@ -153,7 +153,11 @@ class Call:
         return data
 
     def _first_block(self) -> bytes:
-        blocks = self._blocks = self._app(self._environ, self.start_response)
+        environ = self._environ
+        # The application's from now on: it holds ``rest``, and with this call it would be garbage that only
+        # the collector finds.
+        del self._environ
+        blocks = self._blocks = self._app(environ, self.start_response)
         if isinstance(blocks, (list, tuple)):
             self.more = False
             return b"".join(blocks)

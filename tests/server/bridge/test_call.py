@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future
 from io import BytesIO
@@ -223,3 +224,19 @@ def test_write_fails_when_the_call_is_abandoned(abandoned_first: bool) -> None:
     call = Call(app, environ, write_soon)
     with pytest.raises(CancelledError):
         call.step()
+
+
+def test_a_call_that_is_over_is_not_left_to_the_garbage_collector() -> None:
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": "GET",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.input": BytesIO(),
+    }
+    call = Call(
+        lambda _environ, start_response: start_response("200 OK", TEXT) and [], environ, lambda *_: Future()
+    )
+    environ["micro.rest"] = call.rest
+    call.step()
+    over = weakref.ref(call)
+    del call, environ
+    assert over() is None
