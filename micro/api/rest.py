@@ -9,7 +9,7 @@ from importlib import import_module
 from io import BytesIO
 from typing import Any
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Request, Response, request
 from werkzeug.exceptions import LengthRequired, RequestEntityTooLarge, UnsupportedMediaType
 from werkzeug.http import generate_etag
 
@@ -129,27 +129,29 @@ def request_context() -> RunContext:
 
 def read_parameters() -> dict[str, Any]:
     """Return the parameters in the body of the current request; raise BadRequest, or the right HTTP error."""
-    body = _body()
+    # Once: to look at it through the proxy costs more than most of what follows.
+    current = request._get_current_object()  # type: ignore[attr-defined]
+    body = _body(current)
     # Browsers send other types across origins without asking first, so only JSON is a call.
-    if body and request.environ.get("CONTENT_TYPE") != JSON and not request.is_json:
-        found = request.mimetype or "none"
+    if body and current.environ.get("CONTENT_TYPE") != JSON and not current.is_json:
+        found = current.mimetype or "none"
         raise UnsupportedMediaType(f"Expected the header 'Content-Type: application/json', found {found}")
     return parse_parameters(body)
 
 
-def _body() -> bytes:
+def _body(current: Request) -> bytes:
     """Read the body, whole or not at all, where Werkzeug would give what it has of one without a length."""
-    environ = request.environ
+    environ = current.environ
     if "HTTP_TRANSFER_ENCODING" in environ and not environ.get("wsgi.input_terminated"):
         raise LengthRequired("Expected the header Content-Length; this server takes no chunked bodies")
     stream = environ["wsgi.input"]
     if type(stream) is BytesIO and not stream.tell():
         # All that came; unless somebody has read it, it needs none of the care for what comes yet.
         body = stream.getvalue()
-        if len(body) <= (request.max_content_length or 0) and str(len(body)) == environ.get("CONTENT_LENGTH"):
+        if len(body) <= (current.max_content_length or 0) and str(len(body)) == environ.get("CONTENT_LENGTH"):
             return body
-    body = request.get_data(cache=False)
-    at_limit = request.content_length is None and len(body) == request.max_content_length
+    body = current.get_data(cache=False)
+    at_limit = current.content_length is None and len(body) == current.max_content_length
     if at_limit and environ["wsgi.input"].read(1):
         raise RequestEntityTooLarge
     return body
