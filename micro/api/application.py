@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache, lru_cache
 from typing import Any
 
-from flask import Flask, Request, request_tearing_down
+from flask import Flask, Request, Response, request_tearing_down
+from flask.globals import request_ctx
 from werkzeug.routing import MapAdapter
 from werkzeug.routing.rules import Rule
 from werkzeug.sansio.utils import get_host
@@ -49,6 +50,14 @@ class Application(Flask):
         """Call what is to be called before a request, where there is anything."""
         is_needed = self.before_request_funcs or self.url_value_preprocessors
         return super().preprocess_request(*args) if is_needed else None
+
+    def process_response(self, response: Response) -> Response:
+        """Call what is to be called after a request, where there is anything, and save its session."""
+        context = request_ctx._get_current_object()  # type: ignore[attr-defined]
+        is_asked = self.after_request_funcs or context._after_request_functions
+        if is_asked or not self.session_interface.is_null_session(context._session):
+            return super().process_response(response)
+        return response
 
     def do_teardown_request(self, *args: Any) -> None:
         """Call what is to be called at the end of a request, where there is anything."""

@@ -16,9 +16,10 @@ class Result(Response):
 
     def __init__(self, text: str) -> None:
         data = text.encode()
-        super().__init__(
-            [data], 200, [("Content-Type", "application/json"), ("Content-Length", str(len(data)))]
-        )
+        headers = Headers()
+        headers.add("Content-Type", "application/json")
+        headers.add("Content-Length", str(len(data)))
+        super().__init__([data], 200, headers)
 
     def call_on_close(self, func: Callable[[], Any]) -> Callable[[], Any]:
         """Call the function once the answer is sent."""

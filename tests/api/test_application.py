@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask, request, url_for
+from flask import Blueprint, Flask, Response, after_this_request, request, session, url_for
 from werkzeug.test import EnvironBuilder
 
 from micro.api.application import Application
@@ -96,3 +97,44 @@ def test_routes_that_are_asked_for_once_take_no_room_for_ever() -> None:
     for number in range(1100):
         client.get(f"/b/{number}")
     assert len(app._routes) <= 1024  # type: ignore[attr-defined]
+
+
+def add_after_request(app: Flask) -> None:
+    app.after_request(mark)
+
+
+def add_after_request_of_a_blueprint(app: Flask) -> None:
+    blueprint = Blueprint("part", __name__)
+    blueprint.after_request(mark)
+    blueprint.add_url_rule("/part", view_func=lambda: "part")
+    app.register_blueprint(blueprint)
+
+
+def add_after_this_request(app: Flask) -> None:
+    app.add_url_rule("/this", view_func=lambda: after_this_request(mark) and "this")
+
+
+def add_session(app: Flask) -> None:
+    app.secret_key = "secret"
+    app.add_url_rule("/session", view_func=lambda: session.update(user="Ada") or "session")
+
+
+def mark(response: Response) -> Response:
+    response.headers["Marked"] = "yes"
+    return response
+
+
+@pytest.mark.parametrize(
+    "add", [add_after_request, add_after_request_of_a_blueprint, add_after_this_request, add_session]
+)
+def test_what_is_to_be_done_after_a_request_is_done(add: Callable[[Flask], None]) -> None:
+    def headers(kind: type[Flask]) -> list[list[str]]:
+        app = build(kind)
+        add(app)
+        answers = [app.test_client().get(path) for path in ("/a", "/part", "/this", "/session")]
+        # The value of a session's cookie has the time in it.
+        return [[name for name, _ in each.headers] for each in answers]
+
+    found = headers(Application)
+    assert found == headers(Flask)
+    assert any({"Marked", "Set-Cookie"}.intersection(each) for each in found)
