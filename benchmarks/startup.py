@@ -7,8 +7,9 @@ own, the kinds in turn; the figure is the median of the rounds. With --check the
 one takes more than 2.5 times as long as the base. Run it where Micro is installed as users install it:
 an editable installation makes every Python start slower, the base too.
 
-With --serve instead: the time from the command to the first answer over REST, of `micro -G` and of
-gunicorn with a Flask application that says the same, in turn.
+With --serve instead: the time from the command to the first answer over REST, of gunicorn with a Flask
+application that says the same, of the parts of `micro -G` without Micro (a Python process that starts
+gunicorn's asgi worker beside Flask and pydantic), and of `micro -G`, in turn.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from trees import free_port, running
 PEERS = Path(__file__).parent / "peers"
 LIMIT = 2.5
 BASE = "import argparse, json"
+_START = "import subprocess, sys; raise SystemExit(subprocess.call(sys.argv[1:]))"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -83,17 +85,22 @@ def _measure(commands: list[list[str]], rounds: int) -> list[float]:
 
 def _compare_serving(rounds: int) -> None:
     scripts = sysconfig.get_path("scripts")
-    gunicorn = [f"{scripts}/gunicorn", "--chdir", str(PEERS), "--no-control-socket", "flask_app:app", "-b"]
-    micro = [f"{scripts}/micro", "-G", "-p", str(PEERS / "plugins"), "-b"]
-    taken: list[list[float]] = [[], []]
+    gunicorn = [f"{scripts}/gunicorn", "--chdir", str(PEERS), "--no-control-socket"]
+    parts = [sys.executable, "-c", _START, *gunicorn, "--preload", "-k", "asgi", "--asgi-lifespan", "off"]
+    commands = {
+        "gunicorn and Flask": [*gunicorn, "flask_app:app", "-b"],
+        "the parts without Micro": [*parts, "parts_app:app", "-b"],
+        "micro -G": [f"{scripts}/micro", "-G", "-p", str(PEERS / "plugins"), "-b"],
+    }
+    taken: dict[str, list[float]] = {what: [] for what in commands}
     with TemporaryDirectory() as name:
         for _ in range(rounds):
-            for command, times in zip((gunicorn, micro), taken, strict=True):
-                times.append(_until_served(command, Path(name)))
-    ratio = statistics.median(ours / theirs for theirs, ours in zip(*taken, strict=True))
-    for what, times in zip(("gunicorn and Flask", "micro -G"), taken, strict=True):
-        print(f"{what:24} {statistics.median(times) * 1000:6.0f} ms   at best {min(times) * 1000:6.0f} ms")
-    print(f"{'ratio':24} {ratio:6.2f}")
+            for what, command in commands.items():
+                taken[what].append(_until_served(command, Path(name)))
+    base = taken["gunicorn and Flask"]
+    for what, times in taken.items():
+        ratio = statistics.median(ours / theirs for ours, theirs in zip(times, base, strict=True))
+        print(f"{what:24} {statistics.median(times) * 1000:6.0f} ms   {ratio:4.2f}")
 
 
 def _until_served(command: list[str], folder: Path) -> float:
