@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 RUN_JOB = "Micro.job"
 _JOBS = ".jobs"
+# RabbitMQ's replicated kind of queue; elsewhere the argument means nothing.
+_QUORUM = {"x-queue-type": "quorum"}
 # The least that Celery's protocol asks for (https://docs.celeryq.dev/en/stable/internals/protocol.html): what
 # app.send_task adds, for tasks that are routed, repeated or answered, takes longer than the rest of a job.
 _JOB_MESSAGE = {"lang": "py", "task": RUN_JOB}
@@ -98,7 +100,9 @@ def trust_broker(app: Celery, settings: Settings) -> None:
 
 def is_job_queue(queue: Queue) -> bool:
     """Tell whether it is one of messages that wake workers for jobs."""
-    return bool(queue.name.endswith(_JOBS))
+    # kombu sets its attributes from a list of them.
+    arguments = queue.queue_arguments  # type: ignore[attr-defined]
+    return bool(queue.name.endswith(_JOBS) and arguments == _QUORUM)
 
 
 def _broker_errors(app: Celery) -> tuple[type[Exception], ...]:
@@ -113,9 +117,8 @@ def _task_queue(name: str) -> Queue:
 
 
 def _job_queue(name: str) -> Queue:
-    # Quorum queues are RabbitMQ's replicated kind; elsewhere the argument means nothing.
     jobs = f"{name}{_JOBS}"
-    return Queue(jobs, Exchange(jobs), routing_key=jobs, queue_arguments={"x-queue-type": "quorum"})
+    return Queue(jobs, Exchange(jobs), routing_key=jobs, queue_arguments=_QUORUM)
 
 
 def _check_options(settings: Settings) -> None:
