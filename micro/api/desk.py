@@ -40,6 +40,7 @@ class Desk:
         self._app, self._jobs = app, jobs
         self._queues = [desk_queue(each) for each in jobs.micro.settings.task_queues]
         self._stopping = threading.Event()
+        self._answers = False
         self._thread = threading.Thread(target=self._run, name="desk", daemon=True)
 
     def start(self) -> None:
@@ -54,7 +55,10 @@ class Desk:
         """Answer the call that is begun, and no more; return when that is done."""
         self.leave()
         if self._thread.is_alive():
-            self._thread.join(_STOP_SECONDS)
+            self._thread.join(2 * _LOOK_SECONDS)
+            # Otherwise it waits for a broker that does not answer.
+            if self._answers:
+                self._thread.join(_STOP_SECONDS)
 
     def _run(self) -> None:
         served = True
@@ -90,10 +94,14 @@ class Desk:
             return
         args, kwargs = body[:2]
         name = str(headers.get("task")).removeprefix("Micro.")
-        with working_for(asked := accept_message(headers.get, call)):
-            text = self._answer(name, asked, args, kwargs)
-        meta = {"task_id": call, "status": SUCCESS, "result": text, "traceback": None, "children": []}
-        producer.publish(meta, exchange="", routing_key=reply_to, correlation_id=call)
+        self._answers = True
+        try:
+            with working_for(asked := accept_message(headers.get, call)):
+                text = self._answer(name, asked, args, kwargs)
+            meta = {"task_id": call, "status": SUCCESS, "result": text, "traceback": None, "children": []}
+            producer.publish(meta, exchange="", routing_key=reply_to, correlation_id=call)
+        finally:
+            self._answers = False
 
     def _answer(self, name: str, call: Call, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
         try:

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import socket
+import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -52,6 +53,8 @@ NEEDED = (
 # the node hears no more. The 30 s of billiard are longer than a stop may take.
 pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 20
 _CONNECT_SECONDS = 3
+# So soon a node begins to stop, unless it waits for an answer of the broker.
+_ANSWER_SECONDS = 2.0
 _PAUSE_SECONDS = 0.2
 
 
@@ -59,6 +62,7 @@ class Node(Worker):  # type: ignore[misc]
     """A Celery worker that leaves it to the supervisor to say that it stops, and stops within a time."""
 
     stop_timeout = 0.0
+    leaves = False
     bell: socket.socket | None = None
     leaving: Callable[[], None]
     left: Callable[[], None]
@@ -75,12 +79,32 @@ def _limit_stop(node: Node) -> None:
     run. One whose process is killed goes back to the broker at once, if it is a Celery client's, while
     that of a node that is killed waits for the visibility timeout of Redis.
     """
-    signal.signal(signal.SIGALRM, lambda *_: _end_runs(node.stop_timeout))
-    signal.setitimer(signal.ITIMER_REAL, node.stop_timeout)
+    deadline = time.monotonic() + node.stop_timeout
+
+    def look(*_: object) -> None:
+        if not node.leaves:
+            _cut_off_broker(node)
+        left = deadline - time.monotonic()
+        if left > 0:
+            signal.setitimer(signal.ITIMER_REAL, left)
+        else:
+            _end_runs(node.stop_timeout)
+
+    signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, min(node.stop_timeout, _ANSWER_SECONDS))
     if node.bell:
         # The node's loop would look whether it is to stop when it has waited for something else, or a second.
         with suppress(OSError):
             node.bell.send(b"\0")
+
+
+def _cut_off_broker(node: Node) -> None:
+    """End the wait for an answer that does not come, such as of a RabbitMQ that restores its queues."""
+    connection = node.consumer and node.consumer.connection
+    # Others than RabbitMQ's have no such socket, and no such waits.
+    with suppress(AttributeError, OSError):
+        if connection and connection.connected:
+            connection.connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _end_runs(seconds: float) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -19,6 +22,58 @@ Wait = Callable[..., Any]
 @pytest.fixture(params=["embedded", "rabbitmq", "redis"])
 def broker_url(request: pytest.FixtureRequest) -> str:
     return "" if request.param == "embedded" else request.getfixturevalue(f"{request.param}_url")
+
+
+class Silencer:
+    """Stands between a client and RabbitMQ, of which no answer comes through once a consumer is to begin."""
+
+    CONSUME = b"\x00\x3c\x00\x14"
+
+    def __init__(self, server: int) -> None:
+        self._server = server
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.silent = Event()
+        self._silences = False
+        self._open: list[socket.socket] = []
+
+    def __enter__(self) -> Silencer:
+        Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+        self._cut()
+
+    def silence_next(self) -> None:
+        """Cut what is connected; the broker falls silent for those who come back."""
+        self._silences = True
+        self._cut()
+
+    def _cut(self) -> None:
+        for each in self._open:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(("127.0.0.1", self._server))
+                self._open += [client, server]
+                mute = Event()
+                Thread(target=self._pass_on, args=(client, server, mute), daemon=True).start()
+                Thread(target=self._pass_on, args=(server, client, mute), daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket, mute: Event) -> None:
+        with suppress(OSError), source:
+            while data := source.recv(65536):
+                if self._silences and self.CONSUME in data:
+                    mute.set()
+                    self.silent.set()
+                if not mute.is_set():
+                    target.sendall(data)
+            target.shutdown(socket.SHUT_RDWR)
 
 
 def _terminate(micro: Any) -> None:
@@ -66,6 +121,18 @@ def test_ctrl_c_lets_a_rest_call_and_a_celery_task_finish(
     micro = start_micro("-GC", "-p", good_plugins)
     _finish_in_the_middle(micro, _press_ctrl_c, gate, other_gate, wait_for, micro.requests())
     assert list(micro.pids.iterdir()) == []
+
+
+def test_a_stop_does_not_wait_for_a_broker_that_does_not_answer(
+    start_micro: Start, wait_for: Wait, rabbitmq_url: str, task_queue: str, good_plugins: str
+) -> None:
+    with Silencer(5672) as broker:
+        url = rabbitmq_url.replace("127.0.0.1", f"127.0.0.1:{broker.port}").replace(":5672", "")
+        micro = start_micro("-C", "-p", good_plugins, "-q", task_queue, "-B", url)
+        broker.silence_next()
+        wait_for(broker.silent.is_set)
+        _terminate(micro)
+        assert micro.process.wait(10) == 0
 
 
 def test_a_rest_call_takes_no_time_from_the_workers(
