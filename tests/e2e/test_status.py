@@ -11,11 +11,10 @@ import pytest
 pytestmark = pytest.mark.measured
 
 
-def test_status_follows_the_processes(
+def test_status_tells_the_same_on_the_command_line_and_over_rest(
     start_micro: Callable[..., Any], run_micro: Callable[..., Any], wait_for: Callable[..., Any]
 ) -> None:
     micro = start_micro("-G", "-C")
-
     # Both are asked for now and then only.
     wait_for(lambda: (found := micro.call("/status"))["jobs"] and found["queues"], seconds=60)
     told = json.loads(run_micro("status", "--json", "-pp", str(micro.pids)).stdout)
@@ -27,6 +26,11 @@ def test_status_follows_the_processes(
     over_rest = micro.call("/status")
     assert {**over_rest, "queues": None} == {**told, "queues": None}
 
+
+def test_status_follows_the_processes(
+    start_micro: Callable[..., Any], run_micro: Callable[..., Any], wait_for: Callable[..., Any]
+) -> None:
+    micro = start_micro("-G", "-C")
     os.killpg(micro.pid("worker1"), signal.SIGKILL)
     failure = wait_for(lambda: micro.call("/status")["last_failure"], seconds=30)
     assert (failure["what"], failure["reason"]) == ("worker1", "was killed by SIGKILL")

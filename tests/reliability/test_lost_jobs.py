@@ -50,8 +50,8 @@ class Scale:
 
 
 SCALE = Scale(
-    int(os.environ.get("MICRO_RELIABILITY_JOBS") or (1000 if LONG else 40)),
-    *((120.0, 1.0, 10.0, 300.0) if LONG else (1.5, 0.3, 1.0, 60.0)),
+    int(os.environ.get("MICRO_RELIABILITY_JOBS") or (1000 if LONG else 30)),
+    *((120.0, 1.0, 10.0, 300.0) if LONG else (1.0, 0.3, 1.0, 60.0)),
 )
 
 

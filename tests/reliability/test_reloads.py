@@ -22,7 +22,7 @@ import pytest
 
 LONG = os.environ.get("MICRO_RELIABILITY") == "long"
 GIVEN_RELOADS = os.environ.get("MICRO_RELIABILITY_RELOADS")
-RELOADS = int(GIVEN_RELOADS or (20 if LONG else 2))
+RELOADS = int(GIVEN_RELOADS or (20 if LONG else 1))
 RELOAD_SECONDS = 120
 # Seconds between the calls of a client, so that in the short form the load leaves time to the other tests.
 PAUSE = 0.0 if LONG else 0.1
