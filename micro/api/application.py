@@ -33,6 +33,8 @@ class Application(Flask):
             return super().create_url_adapter(request)
         environ = request.environ
         request.host = _host(request.scheme, environ.get("HTTP_HOST"), request.server)
+        # The request would look for it through two of Flask's proxies, each time.
+        request.max_content_length = self.config["MAX_CONTENT_LENGTH"]
         adapter = _Adapter(
             self.url_map,
             request.host,
