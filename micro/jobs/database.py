@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Double, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -34,6 +35,7 @@ _ACCEPTED = (
     "or postgresql://user:password@host:5432/database"
 )
 _BUSY_SECONDS = 10
+_BUSY_PAUSE = 0.01
 _OLDEST_SQLITE = (3, 35)  # the first with RETURNING
 # A server that vanishes without a word is noticed in about ten seconds, not in two hours.
 _POSTGRESQL = {
@@ -162,8 +164,20 @@ class Database:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
             _create_empty(path)
-        with self._engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        deadline = time.monotonic() + _BUSY_SECONDS
+        while not self._use_log(last_try=time.monotonic() >= deadline):
+            time.sleep(_BUSY_PAUSE)
+
+    def _use_log(self, *, last_try: bool) -> bool:
+        """Let the file have a write-ahead log; to ask while another does is refused without a wait."""
+        try:
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        except OperationalError as err:
+            if last_try or getattr(err.orig, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            return False
+        return True
 
     def _after_fork(self) -> None:
         self._preparing = threading.Lock()
