@@ -124,6 +124,19 @@ def test_sqlite_is_opened_as_it_must_be(sqlite_url: str, option: str, level: int
     store.close()
 
 
+def test_who_uses_a_new_table_waits_for_another_who_makes_it(sqlite: JobStore) -> None:
+    # While somebody writes, SQLite refuses the write-ahead log without the wait that it grants for locks.
+    other = sqlite3.connect(sqlite.database.url.database or "", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with ThreadPoolExecutor() as pool:
+        use = pool.submit(sqlite.ping)
+        with pytest.raises(TimeoutError):
+            use.result(0.3)
+        other.execute("COMMIT")
+        use.result(10)
+    other.close()
+
+
 def log_size(store: JobStore) -> int:
     return Path(f"{store.database.url.database}-wal").stat().st_size
 
