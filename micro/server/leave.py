@@ -34,7 +34,6 @@ class Leave(StartStopStep):  # type: ignore[misc]
         hub.add_reader(self._ear, self._ear.recv, 1024)
 
     def close(self, node: Any) -> None:
-        node.leaves = True
         node.leaving()
 
     def stop(self, node: Any) -> None:

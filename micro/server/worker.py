@@ -17,6 +17,7 @@ from billiard import pool
 from billiard.exceptions import WorkerLostError
 from celery import Celery, signals
 from celery.apps.worker import Worker, install_worker_term_handler
+from celery.bootsteps import RUN
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from celery.utils.nodenames import host_format
 from celery.worker import state
@@ -62,7 +63,6 @@ class Node(Worker):  # type: ignore[misc]
     """A Celery worker that leaves it to the supervisor to say that it stops, and stops within a time."""
 
     stop_timeout = 0.0
-    leaves = False
     bell: socket.socket | None = None
     leaving: Callable[[], None]
     left: Callable[[], None]
@@ -82,7 +82,7 @@ def _limit_stop(node: Node) -> None:
     deadline = time.monotonic() + node.stop_timeout
 
     def look(*_: object) -> None:
-        if not node.leaves:
+        if node.blueprint.state == RUN:
             _cut_off_broker(node)
         left = deadline - time.monotonic()
         if left > 0:
