@@ -23,7 +23,7 @@ _JOBS = ".jobs"
 # RabbitMQ's replicated kind of queue; elsewhere the argument means nothing.
 _QUORUM = {"x-queue-type": "quorum"}
 # The least that Celery's protocol asks for (https://docs.celeryq.dev/en/stable/internals/protocol.html): what
-# app.send_task adds, for tasks that are routed, repeated or answered, takes longer than the rest of a job.
+# app.send_task adds, for tasks that are routed, repeated or answered, costs as much again.
 _JOB_MESSAGE = {"lang": "py", "task": RUN_JOB}
 # A broker that is away must not hold up the caller: the job is on record, and a sweep publishes it.
 _PUBLISH_RETRIES = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}

@@ -54,9 +54,11 @@ def test_a_node_fetches_at_least_two_messages_for_jobs(
         for queue in consumer.queues * 4:
             Producer(connection).publish({}, routing_key=queue.name)
         consumer.consume()
+        while len(fetched) < processes + jobs:
+            connection.drain_events(timeout=10)
         with suppress(TimeoutError):
-            while True:
-                connection.drain_events(timeout=0.5)
+            # One more would be there by now.
+            connection.drain_events(timeout=0.5)
         consumer.cancel()
         for queue in consumer.queues:
             queue.delete()

@@ -67,7 +67,7 @@ def test_no_accepted_job_is_lost_or_stuck(
     broker_url, broker_faults = prepare_broker(broker, request)
     store_url, store_faults = prepare_store(store, tmp_path, request)
     service = make_service(broker_url=broker_url, jobs_url=store_url, task_queues=task_queue)
-    faults: dict[str, Callable[[], object]] = {}
+    faults: Faults = {}
     if "processes" in dying:
         faults |= process_faults(service, chance)
     if "servers" in dying:
