@@ -10,10 +10,12 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+from gunicorn.asgi.parser import PythonProtocol
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers.gasgi import ASGIWorker
 
 from micro.server.bridge import Bridge
+from micro.server.parser import Parser
 from micro.server.refusal import refusal
 
 _TICK_SECONDS = 0.5
@@ -39,6 +41,17 @@ class Connection(ASGIProtocol):  # type: ignore[misc]
     def connection_lost(self, exc: Exception | None) -> None:
         self.worker.connections.pop(self, None)
         super().connection_lost(exc)
+
+    def _setup_callback_parser(self) -> None:
+        super()._setup_callback_parser()
+        if type(self._callback_parser) is PythonProtocol:
+            self._callback_parser.__class__ = Parser
+
+    def _http1_buffered(self) -> int:
+        held: int = super()._http1_buffered()
+        parser = self._callback_parser
+        # gunicorn counts what waits behind a request in its own parser only.
+        return held + len(parser.remaining()) if type(parser) is Parser else held
 
     async def _serve_http_request(self, request: Any, sockname: Any, peername: Any) -> bool:
         # gunicorn makes a task of its own for what an application does after its answer, a twentieth of
