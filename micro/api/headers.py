@@ -14,15 +14,16 @@ _POLICY = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none
 _NOT_KEPT = ("Cache-Control", "no-store")
 _ASKED_AGAIN = ("Cache-Control", "private, no-cache")
 _OF_DATA = (*_COMMON, _POLICY, _NOT_KEPT)
-_DECISIVE = frozenset({"content-security-policy", "cache-control", "etag"})
+FIXED = (*_OF_DATA, _ASKED_AGAIN)
+"""Headers that answers have word for word: a server may write them beforehand."""
+_DECISIVE = frozenset({"etag", *(name.lower() for name, _ in FIXED)})
 
 
 def missing_headers(headers: Headers) -> tuple[tuple[str, str], ...]:
-    """Return what the headers of an answer are to have besides."""
+    """Return what the headers of an answer are to have besides; what a view has set, stays."""
     names = {name.lower() for name, _ in headers}
     if names.isdisjoint(_DECISIVE):
         return _OF_DATA
-    policy = () if "content-security-policy" in names else (_POLICY,)
     # What has an ETag is meant to be kept, but for its reader alone.
     kept = _ASKED_AGAIN if "etag" in names else _NOT_KEPT
-    return (*_COMMON, *policy, *(() if "cache-control" in names else (kept,)))
+    return tuple(each for each in (*_COMMON, _POLICY, kept) if each[0].lower() not in names)

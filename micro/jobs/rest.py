@@ -41,7 +41,9 @@ def micro_app(app: Flask) -> None:
     run_now = app.view_functions["micro.run"]
 
     def run(name: str) -> Any:
-        preference = read_preference(request.headers) if _asks(request.environ) else None
+        # One look through the proxy.
+        current = request._get_current_object()  # type: ignore[attr-defined]
+        preference = read_preference(current.headers) if _asks(current.environ) else None
         return _run_as_job(jobs, name, preference) if preference else run_now(name=name)
 
     app.view_functions["micro.run"] = run

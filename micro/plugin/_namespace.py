@@ -52,7 +52,7 @@ class Namespace:
         self.use_bytecode = use_bytecode
         self.import_ = make_import(self)
         self._builtins: dict[str, Any] = {}
-        self._seen: dict[str, Any] = {}
+        self._seen: list[object] = []
         self._host = host
         self._private: dict[str, bool] = {}
 
@@ -73,10 +73,13 @@ class Namespace:
 
         In one update: between two, another thread would meet the wrong ``__import__``.
         """
-        # Most often there is nothing; to look costs a tenth.
-        if vars(builtins) != self._seen:
-            self._seen = dict(vars(builtins))
-            self._builtins.update({**self._seen, "__import__": self.import_})
+        # Most often there is nothing. A list is compared in half the time of a dictionary; the last name
+        # tells of what was only renamed.
+        now = vars(builtins)
+        seen = [*now.values(), next(reversed(now))]
+        if seen != self._seen:
+            self._seen = seen
+            self._builtins.update({**now, "__import__": self.import_})
 
     def owns(self, top: str) -> bool:
         """Tell whether the undotted name means a module of the plugin in an absolute import.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -14,7 +14,9 @@ from gunicorn.asgi.parser import PythonProtocol
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers.gasgi import ASGIWorker
 
-from micro.server.bridge import Bridge
+from micro.server.body import Receive
+from micro.server.bridge import Bridge, Send
+from micro.server.environ import Scope
 from micro.server.parser import Parser
 from micro.server.refusal import refusal
 
@@ -26,7 +28,10 @@ _ACCEPTING_SECONDS = 0.05
 class Connection(ASGIProtocol):  # type: ignore[misc]
     """A connection that its worker knows."""
 
+    lines = b""
+
     def connection_made(self, transport: Any) -> None:
+        self.app = self._call_bridge
         super().connection_made(transport)
         self.worker.connections[self] = self.worker.loop.time()
 
@@ -58,6 +63,16 @@ class Connection(ASGIProtocol):  # type: ignore[misc]
         # what a request costs; the bridge does nothing.
         keeps: bool = await self._handle_http_request(request, sockname, peername)
         return keeps
+
+    def _call_bridge(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        bridge: Bridge = self.worker.asgi
+        return bridge(scope, receive, send, self)
+
+    def _send_response_start(self, status: int, headers: Any, request: Any, close: bool = False) -> None:
+        super()._send_response_start(status, headers, request, close)
+        # What is ready comes before the empty line at the end.
+        self._response_buffer: bytes = self._response_buffer[:-2] + self.lines + b"\r\n"
+        self.lines = b""
 
     def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:
         # gunicorn's own is plain text, and what a client reads here is problem+json.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
+from typing import Protocol
 
 from micro.server.body import ClientLeft, Limits, Message, Receive, Refused, linger, receive_body
 from micro.server.call import Call, WSGIApplication
@@ -23,6 +24,12 @@ _CLOSE = (b"connection", b"close")
 _THREADS_APART = 2
 
 
+class Connection(Protocol):
+    """Takes the lines, each with its end, that the head of the next answer is to have besides."""
+
+    lines: bytes
+
+
 class Bridge:
     """Serves a WSGI application on an event loop.
 
@@ -31,6 +38,9 @@ class Bridge:
     that has nothing to send yet yields what ``environ["micro.rest"](seconds)`` returns, and holds none
     until then. Other servers have no such key. Requests for the paths ``apart`` have threads of their own, so
     that they are answered however many runs go on.
+
+    Servers check and copy each header of each answer by itself. One that gives its ``connection`` is told
+    which of the headers ``fixed`` an answer has, as written lines, before it is sent the others.
     """
 
     def __init__(
@@ -39,21 +49,25 @@ class Bridge:
         threads: int,
         limits: Limits | None = None,
         apart: frozenset[str] = frozenset(),
+        fixed: Iterable[tuple[str, str]] = (),
     ) -> None:
         self.limits = limits or Limits()
         self._app = app
         self._pool = Pool(threads)
         self._apart = apart
         self._pool_apart = Pool(_THREADS_APART)
+        self._lines = {each: f"{each[0].lower()}: {each[1]}\r\n".encode("latin-1") for each in fixed}
         self._pace = Pace()
         self._leaders: Leaders | None = None
         self._stopping = asyncio.Event()
         self._deadline: float | None = None
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def __call__(
+        self, scope: Scope, receive: Receive, send: Send, connection: Connection | None = None
+    ) -> Awaitable[None]:
         """Answer one request (ASGI 3)."""
         if scope["type"] == "http":
-            return self._answer(scope, receive, send)
+            return self._answer(scope, receive, send, connection)
         if scope["type"] == "lifespan":
             return self._live(receive, send)
         # A WebSocket that is closed before it was accepted is refused: the server answers 403.
@@ -76,7 +90,9 @@ class Bridge:
         await self._pool_apart.close(self._deadline)
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, connection: Connection | None
+    ) -> None:
         environ = make_environ(scope)
         length = environ.get("CONTENT_LENGTH")
         try:
@@ -88,22 +104,23 @@ class Bridge:
             await send({"type": "http.response.body", "body": text})
             return
         environ["wsgi.input"] = body
-        write = partial(_send_from_thread, asyncio.get_running_loop(), send)
-        call = Call(self._app, environ, write)
+        sender = _Sender(send, connection)
+        write = partial(sender.block_from_thread, asyncio.get_running_loop())
+        call = Call(self._app, environ, write, self._lines if connection else {})
         environ["micro.rest"] = call.rest
         pool = self._pool_apart if environ["PATH_INFO"] in self._apart else self._pool
-        await self._exchange(call, send, pool)
-        if isinstance(body, Refused):
+        await self._exchange(call, sender, pool)
+        if type(body) is Refused:
             await linger(receive)
 
-    async def _exchange(self, call: Call, send: Send, pool: Pool) -> None:
+    async def _exchange(self, call: Call, sender: _Sender, pool: Pool) -> None:
         try:
             data = await self._begin(call, pool)
             while call.more and not await self._rest(call.pause):
                 if data:
-                    await _send_block(send, call, data)
+                    await sender.block(call, data)
                 data = await pool.run(call.step)
-            await _send_last(send, call, data)
+            await sender.last(call, data)
         finally:
             # Where a step runs, it closes the call at its end; a call that is over is closed.
             if call.abandon():
@@ -123,31 +140,37 @@ class Bridge:
         return self._stopping.is_set()
 
 
-def _send_from_thread(loop: AbstractEventLoop, send: Send, call: Call, data: bytes) -> Future[None]:
-    return asyncio.run_coroutine_threadsafe(_send_block(send, call, data), loop)
+class _Sender:
+    """Sends what calls answer."""
 
+    def __init__(self, send: Send, connection: Connection | None) -> None:
+        self._send = send
+        self._connection = connection
 
-async def _send_block(send: Send, call: Call, data: bytes) -> None:
-    if not call.head_is_sent:
-        # Only its end tells a client of HTTP/1.0 where a body of unknown length ends.
-        closes = call.length is None and call.protocol == "HTTP/1.0"
-        await send(_head(call, (_CLOSE,) if closes else ()))
-    await send({"type": "http.response.body", "body": data, "more_body": True})
+    async def block(self, call: Call, data: bytes) -> None:
+        if not call.head_is_sent:
+            # Only its end tells a client of HTTP/1.0 where a body of unknown length ends.
+            closes = call.length is None and call.protocol == "HTTP/1.0"
+            await self._send(self._head(call, (_CLOSE,) if closes else ()))
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
+    def block_from_thread(self, loop: AbstractEventLoop, call: Call, data: bytes) -> Future[None]:
+        return asyncio.run_coroutine_threadsafe(self.block(call, data), loop)
 
-async def _send_last(send: Send, call: Call, data: bytes) -> None:
-    if not call.head_is_sent:
-        unknown = call.length is None and call.has_body
-        await send(_head(call, ((b"content-length", b"%d" % len(data)),) if unknown else ()))
-    await send({"type": "http.response.body", "body": data})
+    async def last(self, call: Call, data: bytes) -> None:
+        if not call.head_is_sent:
+            unknown = call.length is None and call.has_body
+            await self._send(self._head(call, ((b"content-length", b"%d" % len(data)),) if unknown else ()))
+        await self._send({"type": "http.response.body", "body": data})
 
-
-def _head(call: Call, also: tuple[tuple[bytes, bytes], ...]) -> Message:
-    call.head_is_sent = True
-    if isinstance(call.body, Refused):
-        also = (*also, _CLOSE)
-    return {
-        "type": "http.response.start",
-        "status": int(call.status[:3]),
-        "headers": [*call.headers, *also],
-    }
+    def _head(self, call: Call, also: tuple[tuple[bytes, bytes], ...]) -> Message:
+        call.head_is_sent = True
+        if self._connection:
+            self._connection.lines = call.lines
+        if type(call.body) is Refused:
+            also = (*also, _CLOSE)
+        return {
+            "type": "http.response.start",
+            "status": int(call.status[:3]),
+            "headers": [*call.headers, *also],
+        }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from functools import lru_cache
 from io import RawIOBase
@@ -23,10 +23,14 @@ def _key(name: str) -> bytes:
 
 WSGIApplication = Callable[..., Iterable[bytes]]
 WriteSoon = Callable[["Call", bytes], "Future[None]"]
+Lines = Mapping[tuple[str, str], bytes]
+"""How headers are written."""
 
 
 class Call:
     """What the application has answered so far, and how to get on.
+
+    Of its headers those that are among ``known`` become ``lines``, the others ``headers``.
 
     Each ``step`` returns what is to be sent next; as long as ``more`` holds another one follows, after
     ``pause`` seconds. The application's iterable is closed once, always in a thread: by the step that
@@ -35,6 +39,7 @@ class Call:
 
     status = ""
     headers: list[tuple[bytes, bytes]]
+    lines = b""
     length: int | None = None
     head_is_sent = False
     more = True
@@ -45,7 +50,9 @@ class Call:
     _abandoned = False
     _resting = False
 
-    def __init__(self, app: WSGIApplication, environ: Environ, write_soon: WriteSoon) -> None:
+    def __init__(
+        self, app: WSGIApplication, environ: Environ, write_soon: WriteSoon, known: Lines | None = None
+    ) -> None:
         # The application may change its environment.
         self.method: str = environ["REQUEST_METHOD"]
         self.path: str = environ.get("PATH_INFO", "")
@@ -54,6 +61,7 @@ class Call:
         self._app = app
         self._environ = environ
         self._write_soon = write_soon
+        self._known = known or {}
         self._closed = Lock()
         self.headers = []
 
@@ -117,11 +125,17 @@ class Call:
             raise AssertionError("start_response was called again without exc_info")
         self.headers = encoded = []
         self.length = None
-        for name, value in headers:
+        known, lines = self._known, []
+        for header in headers:
+            if header in known:
+                lines.append(known[header])
+                continue
+            name, value = header
             key = _key(name)
             if key == b"content-length":
                 self.length = int(value)
             encoded.append((key, value.encode("latin-1")))
+        self.lines = b"".join(lines)
         self.status = status
         return self.write
 

@@ -14,6 +14,7 @@ from gunicorn.errors import AppImportError
 from gunicorn.glogging import Logger
 from gunicorn.http.errors import ParseException
 
+from micro.api.headers import FIXED
 from micro.api.problem import problem
 from micro.api.rest import FEATURES, create_app
 from micro.errors import (
@@ -159,7 +160,7 @@ class RestServer(BaseApplication):  # type: ignore[misc]
             app.register_error_handler(ParseException, _refuse_malformed)
             return app
         limits = Limits(body_size=self.settings.max_body_size)
-        return Bridge(app, self.cfg.threads, limits, PROBES | {"/metrics"})
+        return Bridge(app, self.cfg.threads, limits, PROBES | {"/metrics"}, FIXED)
 
     def _check_serving(self) -> str:
         if self.worker is not None and not self.worker.alive:

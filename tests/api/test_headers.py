@@ -19,6 +19,10 @@ HOOKS = """
         @app.get("/own")
         def own():
             return "kept", {"Cache-Control": "max-age=60", "Content-Security-Policy": "default-src 'self'"}
+
+        @app.get("/framed")
+        def framed():
+            return "framed", {"X-Frame-Options": "SAMEORIGIN"}
 """
 
 
@@ -74,3 +78,9 @@ def test_what_a_view_says_of_it_stays(client: FlaskClient) -> None:
     answer = client.get("/own")
     assert answer.headers["Cache-Control"] == "max-age=60"
     assert answer.headers["Content-Security-Policy"] == "default-src 'self'"
+
+
+def test_what_a_view_has_set_is_not_said_twice(client: FlaskClient) -> None:
+    answer = client.get("/framed")
+    assert answer.headers.getlist("X-Frame-Options") == ["SAMEORIGIN"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"

@@ -192,6 +192,14 @@ def test_names_added_to_builtins_are_seen_from_the_next_run_on(namespace_case: C
         except NameError:
             refresh_builtins(folder("one"))
         assert one.run() == ("xx", "micro_plugins.one.utils")
+        for name in "aloud", "translate":
+            # Now the same under another name, then another under the same.
+            vars(builtins)[name] = vars(builtins).pop("translate" if name == "aloud" else "aloud")
+            refresh_builtins(folder("one"))
+            assert one.__builtins__[name]("x") == "xx"
+        builtins.translate = str.upper
+        refresh_builtins(folder("one"))
+        assert one.run() == ("X", "micro_plugins.one.utils")
         assert builtins.__import__ is not one.__builtins__["__import__"]
         """,
     )

@@ -239,11 +239,12 @@ class Server(BaseApplication):
         limits = Limits(**self.given["limits"])
         if plugins := self.given.get("plugins"):
             # Here, as most tests do not need them and would wait for them.
+            from micro.api.headers import FIXED
             from micro.api.rest import create_app
             from micro.layers import load_settings
 
             app = create_app(load_settings({"plugin_path": plugins, "max_body_size": limits.body_size}, {}))
-            return Bridge(app, self.cfg.threads, limits)
+            return Bridge(app, self.cfg.threads, limits, fixed=FIXED)
         return Bridge(validator(make_app(Events(self.folder))), self.cfg.threads, limits)
 
     def _ready(self, worker: Any) -> None:

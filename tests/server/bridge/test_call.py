@@ -67,6 +67,22 @@ def steps(call: Call) -> list[bytes]:
     return data
 
 
+def test_headers_that_are_known_are_lines() -> None:
+    environ = {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.input": BytesIO()}
+    known = {("A", "1"): b"a: 1\r\n", ("B", "2"): b"b: 2\r\n"}
+
+    def app(_environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [("A", "1")])
+        start_response("500 No", [("B", "2"), ("A", "other"), ("A", "1"), *length(1)], (None, None, None))
+        return [b"x"]
+
+    call = Call(app, environ, lambda *_: Future(), known)
+    call.step()
+    assert call.lines == b"b: 2\r\na: 1\r\n"
+    assert call.headers == [(b"a", b"other"), (b"content-type", b"text/plain"), (b"content-length", b"1")]
+    assert call.length == 1
+
+
 @pytest.mark.parametrize(
     ("blocks", "headers", "expected"),
     [

@@ -29,11 +29,15 @@ def server(serve: Callable[..., Any], wait_until: Callable[..., Any], request: A
     return server
 
 
-def test_quick_calls_need_no_thread_of_their_own(server: Any) -> None:
+def test_quick_calls_need_no_thread_of_their_own(server: Any, wait_until: Callable[..., Any]) -> None:
     with server.connect() as client:
-        threads = [ask(client, "/quick?gate=open").json()["thread"] for _ in range(_MANY)]
-    # Now and then the machine does something else meanwhile.
-    assert threads.count("leader") > _MANY / 2
+
+        def is_spared() -> bool:
+            threads = [ask(client, "/quick?gate=open").json()["thread"] for _ in range(_MANY)]
+            return threads.count("leader") > _MANY / 2
+
+        # While the machine has much else to do, few calls are quick.
+        wait_until(is_spared)
 
 
 def test_a_call_that_blocks_all_of_a_sudden_is_in_nobodys_way(server: Any) -> None:
