@@ -24,6 +24,8 @@ def suggestion(name: str, names: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     folded = {each.casefold(): each for each in names}
+    if not folded:
+        return "; no plugin is loaded, `micro plugins` says what to do"
     close = get_close_matches(name.casefold(), folded, n=1)
     if close:
         return f"; did you mean {folded[close[0]]!r}?"

@@ -76,8 +76,8 @@ def ahead_of(arguments: Sequence[str]) -> Iterator[Ahead | None]:
 
     A daemon is to be its parent, and is not there yet.
     """
-    likely = not {"-G", "--gunicorn"}.isdisjoint(arguments) and arguments[0].startswith("-")
-    if not likely or not {"-D", "--daemon"}.isdisjoint(arguments):
+    likely = _has(arguments, "G", "--gunicorn") and arguments[0].startswith("-")
+    if not likely or _has(arguments, "D", "--daemon"):
         yield None
         return
     ahead = Ahead(command("rest"))
@@ -85,6 +85,12 @@ def ahead_of(arguments: Sequence[str]) -> Iterator[Ahead | None]:
         yield ahead
     finally:
         ahead.dismiss()
+
+
+def _has(arguments: Sequence[str], letter: str, name: str) -> bool:
+    """Tell whether the flag is among the arguments, be it with others in one word, such as -GC."""
+    words = {each for each in arguments if each.startswith("-") and set(each[1:]) <= {"G", "C", "D"}}
+    return name in arguments or any(letter in each for each in words)
 
 
 def awaited_arguments() -> list[str]:

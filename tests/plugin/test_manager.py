@@ -235,6 +235,11 @@ def test_an_unknown_name_is_answered_with_the_next_step(write, asked, message):
     assert caught.value.message == message
 
 
+def test_a_name_is_unknown_where_no_plugin_is_loaded(tmp_path):
+    with pytest.raises(PluginNotFound, match="'tea'; no plugin is loaded"):
+        load_plugins(Settings(plugin_path=(tmp_path,))).find("tea")
+
+
 @pytest.mark.parametrize(
     ("name", "form"),
     [("Example Plugin", "example-plugin"), ("C++", "c"), ("Ünï_Çode 2", "ünï-çode-2"), ("???", "")],

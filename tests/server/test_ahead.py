@@ -95,6 +95,11 @@ def test_it_ends_with_a_program_that_was_killed(wait_until: WaitUntil, is_gone: 
     [
         ("-G", True),
         ("-p plugins --gunicorn", True),
+        ("-GC", True),
+        ("-CG -p plugins", True),
+        ("-GD", False),
+        ("-p -Gplugins", False),
+        ("-G --daemon", False),
         ("-C", False),
         ("", False),
         ("run example -G", False),
