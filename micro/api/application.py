@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Flask, Request, Response, request_tearing_down
 from flask.globals import request_ctx
+from flask.sessions import SecureCookieSessionInterface
 from werkzeug.routing import MapAdapter
 from werkzeug.routing.rules import Rule
 from werkzeug.sansio.utils import get_host
@@ -66,10 +67,10 @@ class Application(Flask):
     def process_response(self, response: Response) -> Response:
         """Call what is to be called after a request, where there is anything, and save its session."""
         context = request_ctx._get_current_object()  # type: ignore[attr-defined]
-        is_asked = self.after_request_funcs or context._after_request_functions
-        if is_asked or not self.session_interface.is_null_session(context._session):
-            return super().process_response(response)
-        return response
+        # What `after_this_request` was given. Where another Flask keeps it elsewhere, it looks itself.
+        is_asked = self.after_request_funcs or getattr(context, "_after_request_functions", True)
+        has_session = self.secret_key or type(self.session_interface) is not SecureCookieSessionInterface
+        return super().process_response(response) if is_asked or has_session else response
 
     def do_teardown_request(self, *args: Any) -> None:
         """Call what is to be called at the end of a request, where there is anything."""
