@@ -25,7 +25,7 @@ def test_each_byte_and_length_is_judged_alike(check: str, data: bytes | list[byt
 
 
 def test_a_client_that_sends_requests_without_end_is_not_read_without_end(serve: Callable[..., Any]) -> None:
-    server = serve()
+    server = serve(http_parser="python")
     with server.connect() as client:
         client.get("/wait?gate=open")
         server.wait_for("started")
