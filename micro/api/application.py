@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from flask import Flask, Request, Response, request_tearing_down
@@ -13,6 +14,7 @@ from werkzeug.routing.rules import Rule
 from werkzeug.sansio.utils import get_host
 
 _MOST_ROUTES = 1024
+_MOST_VIEWS = 256
 _Route = tuple[Rule, dict[str, Any]]
 
 # Of the same few hosts, checked each time.
@@ -35,8 +37,15 @@ class Application(Flask):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._routes: dict[tuple[str, str], _Route] = {}
-        # Flask looks at each function anew for each request.
-        self.ensure_sync = cache(self.ensure_sync)  # type: ignore[method-assign]
+        self._sync = lru_cache(maxsize=_MOST_VIEWS)(super().ensure_sync)
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Do what Flask does, without looking at the same function anew for each request."""
+        try:
+            return self._sync(func)
+        except TypeError:
+            # It has no hash.
+            return super().ensure_sync(func)
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Return what finds the route of the request."""

@@ -15,7 +15,7 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers.gasgi import ASGIWorker
 
 from micro.server.body import Receive
-from micro.server.bridge import Bridge, Send
+from micro.server.bridge import CLOSE, Bridge, Send
 from micro.server.environ import Scope
 from micro.server.parser import Parser
 from micro.server.refusal import refusal
@@ -29,6 +29,7 @@ class Connection(ASGIProtocol):  # type: ignore[misc]
     """A connection that its worker knows."""
 
     lines = b""
+    _told_to_close = False
 
     def connection_made(self, transport: Any) -> None:
         self.app = self._call_bridge
@@ -62,20 +63,30 @@ class Connection(ASGIProtocol):  # type: ignore[misc]
         # gunicorn makes a task of its own for what an application does after its answer, a twentieth of
         # what a request costs; the bridge does nothing.
         keeps: bool = await self._handle_http_request(request, sockname, peername)
-        return keeps
+        return keeps and not self._told_to_close
+
+    async def _handle_websocket(self, *_: Any) -> None:
+        self._send_error_response(403, "No WebSocket is served here; send an ordinary request")
+        self._close_transport()
 
     def _call_bridge(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         bridge: Bridge = self.worker.asgi
-        return bridge(scope, receive, send, self)
+        # The heads of HTTP/2 are no lines.
+        return bridge(scope, receive, send, self if scope["http_version"] < "2" else None)
 
     def _send_response_start(self, status: int, headers: Any, request: Any, close: bool = False) -> None:
         super()._send_response_start(status, headers, request, close)
         # What is ready comes before the empty line at the end.
         self._response_buffer: bytes = self._response_buffer[:-2] + self.lines + b"\r\n"
         self.lines = b""
+        # It is for gunicorn to say so, but that does not know where a stream for HTTP/1.0 ends.
+        self._told_to_close = CLOSE in headers
 
     def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:
-        # gunicorn's own is plain text, and what a client reads here is problem+json.
+        # gunicorn's own is plain text, and what a client reads here is problem+json. It may name no more than
+        # the word that it stumbled over, or nothing.
+        if " " not in message.strip():
+            message = f"The request cannot be read{f': {message!r}' if message else ''}"
         also = [(name.lower().encode(), str(value).encode()) for name, value in extra_headers]
         headers, body = refusal(status, message)
         head = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]

@@ -20,7 +20,7 @@ from micro.server.refusal import refusal
 
 Send = Callable[[Message], Awaitable[None]]
 
-_CLOSE = (b"connection", b"close")
+CLOSE = (b"connection", b"close")
 _THREADS_APART = 2
 
 
@@ -151,7 +151,7 @@ class _Sender:
         if not call.head_is_sent:
             # Only its end tells a client of HTTP/1.0 where a body of unknown length ends.
             closes = call.length is None and call.protocol == "HTTP/1.0"
-            await self._send(self._head(call, (_CLOSE,) if closes else ()))
+            await self._send(self._head(call, (CLOSE,) if closes else ()))
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     def block_from_thread(self, loop: AbstractEventLoop, call: Call, data: bytes) -> Future[None]:
@@ -168,7 +168,7 @@ class _Sender:
         if self._connection:
             self._connection.lines = call.lines
         if type(call.body) is Refused:
-            also = (*also, _CLOSE)
+            also = (*also, CLOSE)
         return {
             "type": "http.response.start",
             "status": int(call.status[:3]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextvars import Context
 from functools import lru_cache
 from io import RawIOBase
 from threading import Lock
@@ -63,6 +64,8 @@ class Call:
         self._write_soon = write_soon
         self._known = known or {}
         self._closed = Lock()
+        # What the application sets in a step it finds in the next, and no other call does.
+        self._context = Context()
         self.headers = []
 
     @property
@@ -72,11 +75,14 @@ class Call:
 
     def step(self) -> bytes:
         """Call the application, or ask it for its next block; empty when it pauses or has ended."""
+        return self._context.run(self._step)
+
+    def _step(self) -> bytes:
         self._resting = False
         try:
             data = b"" if self._abandoned else self._advance()
         except BaseException as err:
-            self.close()
+            self._close()
             if isinstance(err, Exception) and not isinstance(err, StopIteration):
                 raise
             # These would end the event loop, or be taken for its own.
@@ -86,7 +92,7 @@ class Call:
             self._resting = True
             if not self._abandoned:
                 return data
-        self.close()
+        self._close()
         return data
 
     def abandon(self) -> bool:
@@ -98,6 +104,9 @@ class Call:
 
     def close(self) -> None:
         """Close the application's iterable and the request's body, unless that was done."""
+        self._context.run(self._close)
+
+    def _close(self) -> None:
         if not self._closed.acquire(blocking=False):
             return
         self.more = False

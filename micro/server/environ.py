@@ -25,15 +25,18 @@ def make_environ(scope: Scope) -> Environ:
         "QUERY_STRING": scope["query_string"].decode("latin-1"),
         "wsgi.errors": sys.stderr,
     }
+    prefix = scope.get("root_path", "")
     for name, value in scope["headers"]:
         key = _key(name)
         text = value.decode("latin-1")
+        if key == "HTTP_SCRIPT_NAME":
+            # gunicorn lets this spelling, and no other, through from trusted proxies only.
+            prefix = text if name == b"script_name" else prefix
+            continue
         if key in environ:
             separator = "; " if key == "HTTP_COOKIE" else ","
             text = f"{environ[key]}{separator}{text}"
         environ[key] = text
-    # gunicorn lets this header through from trusted proxies only.
-    prefix = environ.pop("HTTP_SCRIPT_NAME", None) or scope.get("root_path", "")
     environ["SCRIPT_NAME"], environ["PATH_INFO"] = _split_path(scope["raw_path"], prefix)
     if not environ["SERVER_NAME"]:
         _add_server(environ)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -51,6 +53,34 @@ def test_links_and_redirects_name_the_host_of_the_request(host: str, scheme: str
     ours, theirs = build(Application), build(Flask)
     for path in ("/", "/a", "/none"):
         assert answer(ours, path, **environ) == answer(theirs, path, **environ)
+
+
+def test_what_is_called_after_one_request_is_not_kept() -> None:
+    app, kept = build(Application), []
+
+    def view() -> str:
+        def after(response: Response) -> Response:
+            return response
+
+        kept.append(weakref.ref(after))
+        after_this_request(after)
+        return "done"
+
+    app.add_url_rule("/view", view_func=view)
+    for _ in range(2000):
+        app.test_client().get("/view")
+    gc.collect()
+    assert sum(each() is not None for each in kept) < 500
+
+
+def test_a_view_may_have_no_hash() -> None:
+    class View(list[str]):
+        def __call__(self) -> str:
+            return "viewed"
+
+    app = build(Application)
+    app.add_url_rule("/view", "view", View())
+    assert answer(app, "/view")[:2] == (200, b"viewed")
 
 
 def test_a_server_may_leave_the_path_out() -> None:

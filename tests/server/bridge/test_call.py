@@ -6,7 +6,8 @@ import asyncio
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextvars import ContextVar
 from io import BytesIO
 from typing import Any
 
@@ -176,6 +177,25 @@ def test_an_error_of_close_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert call.step() == b"a"
     assert "failed when it was closed" in caplog.text
     assert call.body.closed
+
+
+def test_what_one_step_sets_the_next_finds_and_no_other_call_does() -> None:
+    mine: ContextVar[str] = ContextVar("mine", default="nobody's")
+
+    def app(_environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", TEXT)
+        token = mine.set("this call's")
+        yield mine.get().encode()
+        yield mine.get().encode()
+        mine.reset(token)
+        yield mine.get().encode()
+
+    call = call_of(app)
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+        found = [thread.submit(call.step).result() for thread in (one, other, one)]
+        assert found == [b"this call's", b"this call's", b"nobody's"]
+        assert {thread.submit(mine.get).result() for thread in (one, other)} == {"nobody's"}
+        other.submit(call.close).result()
 
 
 def test_a_rest_is_no_end() -> None:

@@ -43,6 +43,7 @@ def scope(path: str = "/", headers: list[tuple[bytes, bytes]] | None = None, **m
         (scope("/api", root_path="/api/"), {"SCRIPT_NAME": "/api", "PATH_INFO": ""}),
         (scope("/apis", root_path="/api"), {"SCRIPT_NAME": "/api", "PATH_INFO": "/apis"}),
         (scope("/api/a", [(b"script_name", b"/api")]), {"SCRIPT_NAME": "/api", "PATH_INFO": "/a"}),
+        (scope("/api/a", [(b"script-name", b"/api")]), {"SCRIPT_NAME": "", "PATH_INFO": "/api/a"}),
         (scope(query_string=b"a=%20&b=\xe9"), {"QUERY_STRING": "a=%20&b=\xe9"}),
         (scope(method="POST", http_version="1.0"), {"REQUEST_METHOD": "POST", "SERVER_PROTOCOL": "HTTP/1.0"}),
         (scope(scheme="https"), {"wsgi.url_scheme": "https"}),

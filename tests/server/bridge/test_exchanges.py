@@ -178,7 +178,16 @@ def test_a_websocket_is_refused(client: Any) -> None:
         "Sec-WebSocket-Version: 13",
         "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
     )
-    assert client.read().status == 403
+    answer = client.read()
+    assert (answer.status, answer.headers["content-type"]) == (403, "application/problem+json")
+    assert client.is_closed()
+
+
+@pytest.mark.parametrize("head", ["GET / HTTP/3.0", "get / HTTP/1.1", "GET / HTTP/1.1\r\n: a", "GET"])
+def test_a_head_that_is_none_is_refused_in_a_sentence(client: Any, head: str) -> None:
+    answer = client.send(f"{head}\r\n\r\n").read()
+    assert answer.status == 400
+    assert len(answer.json()["error"].split()) > 2
 
 
 def test_every_iterable_was_closed_in_a_thread(server: Any, client: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from gunicorn.asgi.protocol import _scan_response_headers
 from micro.api.headers import FIXED
 from micro.api.rest import create_app
 from micro.layers import load_settings
+from micro.server.asgi import Connection
 
 PLUGIN = """
 from micro import PluginBase, PluginDescription, hookimpl
@@ -92,6 +94,16 @@ def test_what_comes_later_on_a_connection_has_its_own_headers_only(server: Any) 
         late = raw_head(client)
     assert dict(first)["cache-control"] == "no-store"
     assert len({name for name, _ in late}) == len(late)
+
+
+@pytest.mark.parametrize(
+    ("version", "takes_lines"), [("1.0", True), ("1.1", True), ("2", False), ("3", False)]
+)
+def test_only_heads_of_http_1_are_lines(version: str, takes_lines: bool) -> None:
+    connection = object.__new__(Connection)
+    connection.worker = SimpleNamespace(asgi=lambda *given: given)
+    given = connection._call_bridge({"http_version": version}, None, None)
+    assert (given[3] is connection) is takes_lines
 
 
 def test_the_lines_that_are_ready_are_such_as_gunicorn_takes() -> None:

@@ -19,7 +19,7 @@ RESETS = struct.pack("ii", 1, 0)
 @pytest.fixture(scope="module")
 def shared(serve_shared: Callable[..., Any]) -> Any:
     # Whatever holds its one thread is seen at once.
-    return serve_shared(threads=1)
+    return serve_shared(threads=1, keepalive=60)
 
 
 @pytest.fixture
@@ -42,6 +42,7 @@ def test_blocks_of_known_length_are_sent_as_they_are(server: Any) -> None:
 def test_a_client_of_http_1_0_finds_the_end_of_a_stream_by_the_end_of_the_connection(server: Any) -> None:
     with server.connect() as client:
         client.send("GET /numbers?count=3&size=2 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        # It would be kept longer than the client waits.
         answer = client.read()
     assert (answer.body, answer.headers["connection"]) == (b"001122", "close")
 
