@@ -152,7 +152,7 @@ def _described(
 ) -> dict[str, Any]:
     """Add to the schema what run() and its docstring tell beyond the types."""
     properties = {
-        name: {**_told(parameter, words), **told, **_default(parameter, told)}
+        name: {**_told(parameter, words), **told, **_default(parameter, told, schema.get("$defs", {}))}
         for (name, told), parameter in zip(schema["properties"].items(), parameters, strict=True)
     }
     whole = {**schema, "properties": properties}
@@ -164,13 +164,17 @@ def _told(parameter: Parameter, words: Documentation) -> dict[str, str]:
     return {"description": text} if text else {}
 
 
-def _default(parameter: Parameter, schema: Mapping[str, Any]) -> dict[str, Any]:
+def _default(
+    parameter: Parameter, schema: Mapping[str, Any], definitions: Mapping[str, Any]
+) -> dict[str, Any]:
     if parameter.default is REQUIRED or has_secrets(schema):
         return {}
     try:
-        return {"default": json.loads(to_json(parameter.default))}
+        default = json.loads(to_json(parameter.default))
     except NotJson:
         return {}
+    # A secret may also be in what the schema refers to.
+    return {"default": masked(default, {**schema, "$defs": definitions}) if definitions else default}
 
 
 def _shown(annotation: object) -> str:

@@ -7,7 +7,9 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, get_type_hints
+from typing import Annotated, Any, Final, get_type_hints
+
+from pydantic.fields import FieldInfo
 
 REQUIRED: Final = inspect.Parameter.empty
 REFUSED: Final = inspect.Parameter.empty
@@ -87,7 +89,7 @@ def _read(owner: type, run: Any, signature: inspect.Signature) -> Signature:
     for each in signature.parameters.values():
         if each.kind in _BY_NAME:
             annotation = namespace.resolve(each.annotation, f"parameter '{each.name}'")
-            parameters.append(Parameter(each.name, annotation, each.default))
+            parameters.append(_parameter(each.name, annotation, each.default))
         elif each.kind is inspect.Parameter.VAR_KEYWORD:
             extras = namespace.resolve(each.annotation, f"parameter '**{each.name}'")
         else:
@@ -95,6 +97,13 @@ def _read(owner: type, run: Any, signature: inspect.Signature) -> Signature:
     returns = namespace.resolve(signature.return_annotation, "the result")
     reserved = _reserved(layers, signature)
     return Signature(tuple(parameters), extras, returns, reserved, layers[-1], tuple(findings))
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> Parameter:
+    if isinstance(default, FieldInfo):
+        # The field has the default, if there is one, and pydantic puts it in.
+        return Parameter(name, Annotated[annotation, default], REQUIRED)
+    return Parameter(name, annotation, default)
 
 
 def _positional(parameter: inspect.Parameter) -> str:

@@ -84,6 +84,44 @@ def test_the_schema_tells_names_types_defaults_and_what_is_required(contract_of:
     }
 
 
+def test_a_field_as_default_is_what_pydantic_takes_it_for(contract_of: ContractOf, message: Message) -> None:
+    def run(
+        self: Any,
+        name: str = Field(min_length=2),
+        times: int = Field(1, ge=1, le=9, description="How often"),
+        words: list[str] = Field(default_factory=list),  # noqa: B008
+        note: str | None = Field(None),
+    ) -> Any: ...
+
+    contract = contract_of(run)
+    assert contract.findings == ()
+    assert contract.parameters["required"] == ["name"]
+    assert contract.parameters["properties"]["times"] == {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 9,
+        "default": 1,
+        "description": "How often",
+    }
+    assert contract.check({"name": "Ada"}) == {"name": "Ada", "times": 1, "words": [], "note": None}
+    assert (
+        message(contract, {"name": "Ada", "times": 10}) == "Parameter 'times': expected a value of at most 9"
+    )
+
+
+class Login(BaseModel):
+    user: str
+    password: Annotated[str, Field(json_schema_extra={"format": "password"})]
+
+
+def test_a_secret_in_the_default_of_a_model_is_masked(contract_of: ContractOf) -> None:
+    def run(self: Any, login: Login = Login(user="ada", password="open sesame")) -> Any: ...  # noqa: B008
+
+    shown = contract_of(run).parameters["properties"]["login"]["default"]
+    assert shown["user"] == "ada"
+    assert "open sesame" not in str(shown)
+
+
 def test_a_default_of_none_makes_null_acceptable_and_keeps_descriptions_and_limits(
     contract_of: ContractOf, message: Message
 ) -> None:
