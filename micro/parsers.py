@@ -117,7 +117,10 @@ def path(raw: Any) -> Path:
     value = text(raw)
     if not value:
         raise ValueError("expected a path, found an empty string")
-    path = Path(value).expanduser()
+    try:
+        path = Path(value).expanduser()
+    except RuntimeError as err:
+        raise ValueError(f"expected a path, found {found(raw)}: that user has no home directory") from err
     # Links stay as they are named, unless the way goes up from one.
     return path.resolve() if ".." in path.parts else path.absolute()
 

@@ -11,6 +11,7 @@ import click
 from micro.api.openapi import address
 from micro.cli.calls import curl_line, micro_line
 from micro.cli.completion import complete_plugin
+from micro.cli.loading import load
 from micro.cli.options import resolve, settings_options
 from micro.cli.tables import print_table
 from micro.cli.words import Schema, in_words
@@ -32,7 +33,7 @@ def command(ctx: click.Context, /, name: str | None, as_json: bool, **flags: Any
     if not name:
         click.echo(ctx.find_root().get_help())
         return
-    micro = Micro(resolve(ctx, flags))
+    micro = load(resolve(ctx, flags))
     if as_json:
         click.echo(json.dumps(micro.help(name), indent=2))
         return

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 from micro.service import Micro
 from micro.settings import Settings
@@ -27,4 +28,10 @@ def silenced(*names: str) -> Iterator[None]:
 def load_quietly(settings: Settings) -> Micro:
     """Load the plugins; the failures are in ``loaded.failed`` and not logged as well."""
     with silenced("micro"):
+        return load(settings)
+
+
+def load(settings: Settings) -> Micro:
+    """Load the plugins; what they print meanwhile is kept out of the command's own output."""
+    with redirect_stdout(sys.stderr):
         return Micro(settings)

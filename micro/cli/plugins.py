@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import Any
 
 import click
 
+from micro.cli.loading import load_quietly
 from micro.cli.options import resolve, settings_options
 from micro.cli.tables import print_table
-from micro.service import Micro
-from micro.settings import Settings
 
 
 @click.command()
@@ -20,7 +18,7 @@ from micro.settings import Settings
 @click.pass_context
 def command(ctx: click.Context, /, as_json: bool, **flags: Any) -> None:
     """List the plugins that are loaded (name, version, origin), and those left out and why."""
-    micro = _load(resolve(ctx, flags))
+    micro = load_quietly(resolve(ctx, flags))
     loaded = [{"name": each.name, "version": each.version, "origin": each.origin} for each in micro.loaded]
     failed = micro.loaded.failures()
     if as_json:
@@ -34,14 +32,3 @@ def command(ctx: click.Context, /, as_json: bool, **flags: Any) -> None:
         )
     if failed:
         print_table(("left out", "origin", "cause"), [tuple(each.values()) for each in failed])
-
-
-def _load(settings: Settings) -> Micro:
-    """Load the plugins; the table tells the failures, so the log must not tell them again."""
-    log = logging.getLogger("micro")
-    level = log.level
-    log.setLevel(logging.CRITICAL)
-    try:
-        return Micro(settings)
-    finally:
-        log.setLevel(level)

@@ -13,6 +13,7 @@ import click
 
 from micro.cli.arguments import read_arguments
 from micro.cli.completion import complete_plugin
+from micro.cli.loading import load
 from micro.cli.options import resolve, settings_options
 from micro.cli.progress import ProgressBar
 from micro.cli.watch import run_as_job
@@ -60,7 +61,7 @@ def command(
     if as_job:
         settings = settings_in_use(settings)
     logging.basicConfig(level=settings.log_level, format="%(message)s")
-    micro = Micro(settings)
+    micro = load(settings)
     plugin = micro.loaded.find(name)
     pairs = [each for each in arguments if each != _STDIN]
     if len(pairs) < len(arguments):

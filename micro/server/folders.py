@@ -20,14 +20,14 @@ _FALLBACKS = {"log_folder_path": "log", "pid_folder_path": "run", "state_folder_
 def prepare_folders(settings: Settings) -> tuple[Settings, str]:
     """Create the log, PID and state folders; return the settings with those in use, and what to tell of it.
 
-    Defaults that cannot be written give way to folders in the user's state directory. Raises ConfigError
-    for a folder that the user named and that cannot be used.
+    Defaults that cannot be written give way to folders in the user's state directory, also those in a file
+    that `micro -d` has written. Raises ConfigError for a folder that the user chose and that cannot be used.
     """
     moved: dict[str, Any] = {}
     for name in _FALLBACKS:
         folder: Path = getattr(settings, name)
         problem = _problem(folder)
-        if problem and settings.source(name) != DEFAULT:
+        if problem and settings.source(name) != DEFAULT and folder != getattr(Settings, name):
             where = f"Setting '{name}' ({settings.source(name)})"
             raise ConfigError(f"{where}: expected a folder that can be written, but '{folder}' {problem}.")
         if problem:
@@ -99,4 +99,10 @@ def _problem(folder: Path) -> str:
 def _state_directory() -> Path:
     from platformdirs import user_state_path
 
-    return user_state_path("micro")
+    try:
+        return user_state_path("micro")
+    except RuntimeError as err:
+        raise ConfigError(
+            "This user has no home directory for Micro's folders; set HOME, or MICRO_LOG_FOLDER_PATH,"
+            " MICRO_PID_FOLDER_PATH and MICRO_STATE_FOLDER_PATH."
+        ) from err

@@ -46,6 +46,14 @@ def test_json_is_for_programs(run: Run, folder: Path) -> None:
     assert "RuntimeError: no licence found" in failed["cause"]
 
 
+@pytest.mark.parametrize("words", ["plugins --json", "help good-one --json", "run good-one"])
+def test_what_a_plugin_prints_as_it_is_loaded_is_not_in_the_json(run: Run, folder: Path, words: str) -> None:
+    (folder / "good" / "interface.py").write_text(f"print('loading model ...')\n{GOOD}")
+    result = run(*words.split(), "-p", str(folder))
+    assert result.exit_code == 0
+    assert isinstance(json.loads(result.stdout), dict)
+
+
 def test_without_a_plugin_it_says_how_to_name_some(run: Run, tmp_path: Path) -> None:
     result = run("plugins", "-p", str(tmp_path))
     assert result.exit_code == 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -64,6 +65,45 @@ def test_defaults_that_cannot_be_written_give_way_to_the_users_own(
     assert settings.state_folder_path == tmp_path
     assert (state / "log").is_dir()
     assert told == f"{unusable}, {unusable} cannot be written; instead used: {state / 'log'}, {state / 'run'}"
+
+
+@pytest.mark.skipif("sys.platform == 'darwin'", reason="there the state directory is elsewhere")
+def test_a_default_that_stands_in_a_file_gives_way_too(
+    tmp_path: Path, unusable: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Settings, "log_folder_path", unusable)
+    file = tmp_path / "config.json"
+    folders = {"log": unusable, "pid": tmp_path, "state": tmp_path}
+    content = {f"{name}_folder_path": str(folder) for name, folder in folders.items()}
+    file.write_text(json.dumps({"micro": content}))
+    settings = load_settings({"config_file": str(file)}, environ={})
+    assert settings.source("log_folder_path").endswith("config.json")
+    assert prepare_folders(settings)[0].log_folder_path == state / "log"
+
+
+def test_who_has_no_home_is_told_what_to_set(unusable: Path, tmp_path: Path) -> None:
+    program = f"""if True:
+        import os
+        from pathlib import Path
+        from micro.errors import ConfigError
+        from micro.layers import load_settings
+        from micro.server.folders import prepare_folders
+        from dataclasses import replace
+        from platformdirs import user_state_path
+        # What it imports that user may not read.
+        user_state_path("micro")
+        settings = load_settings(environ={{}})
+        os.setuid(54321)
+        folder = Path({str(unusable)!r})
+        try:
+            prepare_folders(replace(settings, log_folder_path=folder))
+        except ConfigError as err:
+            print(err.message)
+    """
+    if os.getuid():
+        pytest.skip("only root can become another user")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env={}, check=True)
+    assert "no home directory for Micro's folders; set HOME, or MICRO_LOG_FOLDER_PATH" in done.stdout
 
 
 @pytest.mark.parametrize("name", FOLDERS)
