@@ -20,6 +20,8 @@ from micro.settings import Settings
 log = logging.getLogger(__name__)
 
 # Whose frames lie between the caller and the plugin.
+# Where a run is in the hands of who pressed Ctrl-C.
+_IN_FOREGROUND = {"command", "python"}
 _BETWEEN = {"micro", "pluggy", "asyncio"}
 
 
@@ -132,7 +134,10 @@ class Micro:
             raise
         except MicroError:
             raise
-        except (Exception, SystemExit) as err:
+        except BaseException as err:
+            # A plugin ends no thread or process by what it raises. Ctrl-C at a command does.
+            if isinstance(err, KeyboardInterrupt) and context.transport in _IN_FOREGROUND:
+                raise
             _log_failure(plugin, context, err, outer)
             raise PluginFailed(
                 f"Plugin {plugin.name!r} failed; the log has the cause under request {context.request_id}"

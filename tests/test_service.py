@@ -116,6 +116,9 @@ RAISES = {
     "SystemExit": "raise SystemExit(3)",
     "RecursionError": "return self.run()",
     "StopIteration": "raise StopIteration",
+    "GeneratorExit": "raise GeneratorExit",
+    "KeyboardInterrupt": "raise KeyboardInterrupt",
+    "BaseException": "raise BaseException('as extensions written in other languages do')",
     "ExceptionGroup": "raise ExceptionGroup('several', [ValueError()])",
 }
 
@@ -144,7 +147,7 @@ def test_a_plugin_that_cancels_its_own_coroutine_fails(plugin):
         run(micro)
 
 
-def test_an_interrupt_is_not_the_plugins_failure(plugin):
+def test_an_interrupt_of_who_calls_from_python_is_not_the_plugins_failure(plugin):
     with pytest.raises(KeyboardInterrupt):
         run(plugin("def run(self): raise KeyboardInterrupt"))
 

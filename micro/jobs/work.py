@@ -221,7 +221,7 @@ def _time_limit(job: Job) -> Iterator[None]:
 
 def _kill_pool_child(job_id: str) -> None:
     """End this process if it is a pool's child; the pool starts another."""
-    if process.current_process()._daemonic:
+    if process.current_process()._parent_pid:
         log.warning("Job %s did not stop when it was asked to; its process is killed", job_id)
         os.kill(os.getpid(), signal.SIGKILL)
     log.error("Job %s did not stop when it was asked to, and its pool has no processes to kill", job_id)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from billiard import pool
+from billiard import pool, process
 from billiard.exceptions import WorkerLostError
 from celery import Celery, signals
 from celery.apps.worker import Worker, install_worker_term_handler
@@ -64,6 +64,7 @@ class Node(Worker):  # type: ignore[misc]
 
     stop_timeout = 0.0
     bell: socket.socket | None = None
+    followed: Callable[[], bool]
     leaving: Callable[[], None]
     left: Callable[[], None]
 
@@ -84,6 +85,9 @@ def _limit_stop(node: Node) -> None:
     def look(*_: object) -> None:
         if node.blueprint.state == RUN:
             _cut_off_broker(node)
+        if node.followed():
+            # A node with newer plugins works in its place, and this one has the time that its runs take.
+            return
         left = deadline - time.monotonic()
         if left > 0:
             signal.setitimer(signal.ITIMER_REAL, left)
@@ -137,6 +141,7 @@ def main(settings: Settings, role: Role) -> int:
         without_gossip=True,
     )
     worker.stop_timeout = settings.stop_timeout
+    worker.followed = partial(_is_followed, settings, role)
     worker.leaving = partial(_begin_to_leave, settings, role, desk)
     worker.left = partial(_leave, settings, role, desk)
     # Of defaults in Celery 6; it has just turned them on.
@@ -235,6 +240,9 @@ def _connect_signals(app: Celery, micro: Micro, role: Role, facts: dict[str, Any
 
     def start(**_: Any) -> None:
         trust_broker(app, settings)
+        signals.task_prerun.connect(_end_at_sigterm)
+        # A run may start processes, as it may in the REST server; `multiprocessing` refuses that to a daemon.
+        process.current_process()._config["daemon"] = False
         micro.start()
 
     def stop(**_: Any) -> None:
@@ -254,6 +262,11 @@ def _connect_signals(app: Celery, micro: Micro, role: Role, facts: dict[str, Any
     signals.worker_process_shutdown.connect(end, weak=False)
     # For pools without processes of their own; elsewhere it finds nothing to stop.
     signals.worker_shutdown.connect(stop, weak=False)
+
+
+def _end_at_sigterm(**_: Any) -> None:
+    """Let SIGTERM end a process of the pool; billiard would have it look as if the plugin wanted to exit."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _without_own_traceback(record: logging.LogRecord) -> bool:

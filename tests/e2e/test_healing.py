@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from micro.client import connect
+
 Start = Callable[..., Any]
 Wait = Callable[..., Any]
 # So long a run that was cut off waits before it is taken over.
@@ -79,6 +81,17 @@ def test_a_task_whose_pool_child_is_killed_runs_again(
     gate.open()
     assert json.loads(task.get(timeout=30)) == {"pid": gate.started()[1]}
     assert gate.finished() == gate.started()[1:]
+
+
+def test_a_job_whose_pool_child_is_told_to_end_runs_again(
+    start_micro: Start, wait_for: Wait, good_plugins: str, gate: Any
+) -> None:
+    micro = start_micro("-GC", "-p", good_plugins, **SHORT_LEASE)
+    job = connect(micro.url).submit("gate", **gate.params)
+    os.kill(wait_for(gate.started)[0], signal.SIGTERM)
+    wait_for(lambda: len(gate.started()) == 2, 40)
+    gate.open()
+    assert job.result(30) == {"pid": gate.started()[1]}
 
 
 def test_a_task_whose_node_is_killed_runs_again_with_rabbitmq(

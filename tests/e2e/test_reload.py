@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -153,16 +154,19 @@ def test_a_plugin_that_was_broken_before_keeps_no_other_out(
 def test_what_runs_is_finished_by_the_old_while_the_new_serves(
     start_micro: Start, run_micro: RunMicro, wait_for: Wait, good_plugins: str, gate: Any, other_gate: Any
 ) -> None:
-    micro = start_micro("-C", "-p", good_plugins)
+    micro = start_micro("-C", "-p", good_plugins, MICRO_STOP_TIMEOUT="1")
     running = micro.requests().run.delay("gate", **gate.params)
     wait_for(gate.started)
     old = micro.pid("worker1")
     assert run_micro("reload", "-pp", str(micro.pids)).returncode == 0
+    reloaded = time.monotonic()
     # The old pool has one process for each core, the new one also; the new one takes what comes.
     other_gate.open()
     waits = micro.requests().run.delay("gate", **other_gate.params)
     assert json.loads(waits.get(timeout=20))["pid"] in other_gate.started()
     assert micro.pid("worker1") != old
+    # It may take longer than a stop does.
+    wait_for(lambda: time.monotonic() > reloaded + 2.5)
     gate.open()
     assert json.loads(running.get(timeout=20)) == {"pid": gate.started()[0]}
     wait_for(lambda: not Path(f"/proc/{old}/stat").exists(), 20)
