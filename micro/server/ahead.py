@@ -13,7 +13,8 @@ from contextlib import contextmanager, suppress
 
 def command(module: str) -> tuple[str, ...]:
     """Return the command line, but for the arguments, of a child that runs the module."""
-    return (sys.executable, "-m", "micro.server", module)
+    # -P: what lies in the current directory is no part of the program, whatever its name.
+    return (sys.executable, "-P", "-m", "micro.server", module)
 
 
 class Ahead:
