@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import threading
@@ -22,6 +23,8 @@ from micro.errors import ConfigError, StoreUnavailable
 from micro.jobs import schema
 from micro.jobs.forks import ForkGate
 from micro.jobs.wal import WriteAheadLog
+
+log = logging.getLogger(__name__)
 
 _DRIVERS = {
     "sqlite": "sqlite+pysqlite",
@@ -80,6 +83,7 @@ class Database:
         self._begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN"
         self._log = WriteAheadLog(self.url.database or "", _BUSY_SECONDS * 1000) if self.is_sqlite else None
         self._prepared = False
+        self._file: tuple[int, int] | None = None
         self._preparing = threading.Lock()
         self._gate = ForkGate(close=self._engine.dispose, forget=self._after_fork)
         # Idle connections are closed with it, also where nobody calls close(); Python 3.13 warns of others.
@@ -142,15 +146,30 @@ class Database:
             ) from err
 
     def _prepare(self) -> None:
-        if self._prepared:
+        if self._prepared and self._file == self._identity():
             return
         with self._preparing:
+            if self._file and self._file != self._identity():
+                # What is written to a file that was moved away nobody finds.
+                log.warning("The job table %s was moved or replaced; what is there now is used", self.name)
+                self._engine.dispose()
             if self.is_sqlite:
                 self._create_file()
             with self._engine.connect() as connection:
                 if not schema.check_version(schema.installed_version(connection)):
                     self._migrate(connection)
+            self._file = self._identity()
             self._prepared = True
+
+    def _identity(self) -> tuple[int, int] | None:
+        """Tell which file it is, if it is one and there."""
+        if not self.is_sqlite:
+            return None
+        try:
+            found = os.stat(self.url.database or "")  # noqa: PTH116 - before each use; a Path costs double
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _migrate(self, connection: Connection) -> None:
         connection.rollback()

@@ -45,6 +45,23 @@ def pragma(store: JobStore, name: str) -> Any:
         return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
 
 
+def test_a_table_that_was_moved_away_gets_no_more_jobs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "jobs.sqlite"
+    stores = [JobStore(f"sqlite:///{path}") for _ in range(2)]
+    for store in stores:
+        store.submit(SECRET)
+    (tmp_path / "away").mkdir()
+    for file in tmp_path.glob("jobs.sqlite*"):
+        file.rename(tmp_path / "away" / file.name)
+    job, _ = stores[0].submit(SECRET)
+    assert [[found.id for found in each.list_jobs().jobs] for each in stores] == [[job.id]] * 2
+    assert "was moved or replaced" in caplog.text
+    path.unlink()
+    assert stores[1].list_jobs().jobs == ()
+
+
 # Which databases
 
 
