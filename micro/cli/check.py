@@ -61,7 +61,14 @@ def _select(ctx: click.Context, target: str | None, flags: Mapping[str, Any]) ->
     if target and _is_path(target):
         return _of_path(ctx, Path(target).resolve(), flags)
     micro = load_quietly(resolve(ctx, flags))
-    return _of_name(micro, target) if target else Selection(micro, list(micro.loaded), micro.loaded.failed)
+    return _of_name(micro, target) if target else _of_all(micro)
+
+
+def _of_all(micro: Micro) -> Selection:
+    others = [name for name, _ in micro.loaded.hooks.list_name_plugin() if not name.startswith("micro.")]
+    if not (others or micro.loaded.failed):
+        raise PluginNotFound("No plugin is loaded; name a folder of plugin folders with -p")
+    return Selection(micro, list(micro.loaded), micro.loaded.failed)
 
 
 def _is_path(target: str) -> bool:

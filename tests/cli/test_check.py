@@ -288,3 +288,9 @@ def test_what_plugins_print_does_not_disturb_the_json(run: Run, plugin_dir: Writ
 
     assert json.loads(result.stdout) == []
     assert result.stderr.splitlines() == ["imported", "loud", "loud", "loud"]
+
+
+def test_where_there_is_nothing_to_check_it_says_so(run: Run, tmp_path: Path) -> None:
+    result = run("check", "-p", str(tmp_path))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "Error: No plugin is loaded; name a folder of plugin folders with -p\n"
