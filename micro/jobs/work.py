@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import random
@@ -36,6 +37,9 @@ log = logging.getLogger(__name__)
 # Seconds: between attempts; between looks at a job that another worker may hold; between those of the ticker.
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
 _LOOK_AGAIN = 0.5
+_LEAST_GRACE = 1.0
+# By its number: Celery puts another object in place of sys.stderr.
+_STDERR = 2
 _TICK = 0.2
 
 
@@ -48,7 +52,8 @@ class JobWorker:
         self._lease = float(micro.settings.job_lease)
         ticker = Ticker(_TICK)
         self._ledger = Ledger(store.database, ticker)
-        self._terms = Terms(self._lease, float(micro.settings.cancel_grace), _kill_pool_child, ticker)
+        self._grace = float(micro.settings.cancel_grace)
+        self._terms = Terms(self._lease, self._grace, _kill_pool_child, ticker)
         micro.loaded.hooks.register(self)
 
     @hookimpl
@@ -145,7 +150,7 @@ class JobWorker:
             )
             end: str | MicroError
             try:
-                with _time_limit(job):
+                with _time_limit(job), _last_resort(job, self._grace):
                     end = self._micro.run(job.plugin, params, context)
             except MicroError as err:
                 # A plugin may have caught the interruption, and raised what it made of it.
@@ -219,9 +224,30 @@ def _time_limit(job: Job) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, *timer)
 
 
+@contextmanager
+def _last_resort(job: Job, grace: float) -> Iterator[None]:
+    """End the process when time and grace are long over, in which no Python code could run.
+
+    Such a run is one long call of C, which neither lets a signal's handler run nor another thread.
+    """
+    if not job.timeout or not _is_pool_child():
+        yield
+        return
+    seconds = job.timeout + grace + max(grace, _LEAST_GRACE)
+    faulthandler.dump_traceback_later(seconds, exit=True, file=_STDERR)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _is_pool_child() -> bool:
+    return bool(process.current_process()._parent_pid)
+
+
 def _kill_pool_child(job_id: str) -> None:
     """End this process if it is a pool's child; the pool starts another."""
-    if process.current_process()._parent_pid:
+    if _is_pool_child():
         log.warning("Job %s did not stop when it was asked to; its process is killed", job_id)
         os.kill(os.getpid(), signal.SIGKILL)
     log.error("Job %s did not stop when it was asked to, and its pool has no processes to kill", job_id)

@@ -245,6 +245,17 @@ def test_a_run_that_does_not_is_killed_and_the_next_one_runs(
     assert call("POST", "/run/add", {"a": 1, "b": 2}, {"Prefer": "wait=10"}).json == {"sum": 3}
 
 
+def test_a_run_that_lets_nothing_else_run_loses_its_process_when_its_time_is_over(
+    call: Caller, folder: Folder, wait_for: Wait, runs: Callable[[int], bool]
+) -> None:
+    job = call.submit("engrossed", **folder.params)
+    wait_for(lambda: folder.count("started"))
+    process = folder.pid("started")
+    call("POST", f"{job}/cancel")
+    wait_for(lambda: not runs(process))
+    assert call.end(job)["finished"]
+
+
 def test_a_run_that_takes_too_long_is_interrupted(call: Caller) -> None:
     answer = call("POST", "/run/sleepy", {}, {"Prefer": "wait=10"})
     assert (answer.status, answer.json["code"]) == (504, "time-limit")

@@ -43,6 +43,14 @@ class Patient(PluginBase):
         return {"cancelled": self.cancelled}
 
 
+class Engrossed(PluginBase):
+    """Lets nothing else of its process run."""
+
+    def run(self, folder: str) -> dict[str, int]:
+        note(folder, "started")
+        return {"sum": sum(range(10**13))}
+
+
 class Stubborn(PluginBase):
     """Does not listen, whatever is asked or raised."""
 
@@ -115,6 +123,7 @@ def micro_plugins():
         PluginDescription(Patient, "Patient"),
         PluginDescription(Stubborn, "Stubborn"),
         PluginDescription(Stubborn, "Stubborn and bounded", timeout=0.3),
+        PluginDescription(Engrossed, "Engrossed", timeout=0.3),
         PluginDescription(Sleepy, "Sleepy", timeout=0.3),
         PluginDescription(Flaky, "Flaky", retries=2, retry_on=[ConnectionError]),
         PluginDescription(Refuses, "Refuses"),
