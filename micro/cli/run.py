@@ -40,7 +40,7 @@ _MOST_LINES = 20
     "--example", "number", type=int, metavar="N", help="Take the parameters of the plugin's Nth example."
 )
 @click.option("--job", "as_job", is_flag=True, help="Let a worker of the running Micro do it, and watch.")
-@settings_options("plugin_path")
+@settings_options("plugin_path", "pid_folder_path")
 @click.pass_context
 def command(
     ctx: click.Context,

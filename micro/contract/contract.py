@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, get_origin
 
-from pydantic import PydanticUserError
+from pydantic import AfterValidator, BeforeValidator, PlainValidator, PydanticUserError, WrapValidator
 
 from micro.contract.annotations import usable
 from micro.contract.docstrings import Documentation, read_documentation
@@ -27,6 +27,7 @@ from micro.contract.schemas import has_raw_bytes, json_schema, object_adapter
 from micro.contract.signature import REFUSED, REQUIRED, Parameter, Signature, read_signature
 from micro.contract.trouble import NotJson
 
+_VALIDATORS = (AfterValidator, BeforeValidator, PlainValidator, WrapValidator)
 _ORDER = ("type", "properties", "required", "additionalProperties", "$defs")
 _ANY_OBJECT = ({"type": "object"}, {"type": "object", "additionalProperties": True})
 _LONGEST_REASON = 300
@@ -112,8 +113,12 @@ def _checkable(annotation: Any, what: str, findings: list[str], *, nullable: boo
 
 def _or_none(annotation: Any) -> Any:
     if get_origin(annotation) is Annotated:
-        # What is said of the whole parameter, such as a description, must stay outermost.
-        return Annotated[annotation.__origin__ | None, *annotation.__metadata__]
+        # What is said of the whole parameter, such as a description, must stay outermost. A validator of the
+        # author's knows nothing of None.
+        inner = tuple(each for each in annotation.__metadata__ if isinstance(each, _VALIDATORS))
+        outer = tuple(each for each in annotation.__metadata__ if not isinstance(each, _VALIDATORS))
+        whole = (Annotated[annotation.__origin__, *inner] if inner else annotation.__origin__) | None
+        return Annotated[whole, *outer] if outer else whole
     return annotation | None
 
 

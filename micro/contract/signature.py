@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, get_type_hints
@@ -43,16 +44,35 @@ class Signature:
     findings: tuple[str, ...] = ()
 
 
+_OF_CALLERS = {"bool", "bytes", "dict", "float", "int", "list", "set", "str", "tuple"}
+_LACKS_SELF = "run() takes no `self`, so that it cannot be called; write `def run(self, ...)`"
+
+
 def read_signature(owner: type) -> Signature:
     """Read the signature of ``owner.run``; any parameters are taken when that cannot be done."""
     # Descriptors, decorators and annotations are the author's code: whatever they raise,
     # the plugin must load.
     try:
+        if _lacks_self(owner):
+            return Signature(extras=Any, findings=(_LACKS_SELF,))
         run = _bound(owner)
         return _read(owner, run, _inspect(run))
     except Exception as err:
         reason = f"The signature of run() cannot be read ({_reason(err)}), so any parameters are taken"
         return Signature(extras=Any, findings=(reason,))
+
+
+def _lacks_self(owner: type) -> bool:
+    """Tell whether ``run`` has no parameter, or a first one that can only be meant for callers."""
+    run = inspect.getattr_static(owner, "run")
+    if not isinstance(run, types.FunctionType) or hasattr(run, "__wrapped__"):
+        return False
+    code = run.__code__
+    if not code.co_argcount:
+        return not code.co_flags & inspect.CO_VARARGS
+    annotation = run.__annotations__.get(code.co_varnames[0], "")
+    name = getattr(annotation, "__name__", str(annotation)).partition("[")[0]
+    return name in _OF_CALLERS or len(run.__defaults__ or ()) == code.co_argcount
 
 
 def _bound(owner: type) -> Any:

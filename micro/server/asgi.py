@@ -23,6 +23,7 @@ from micro.server.refusal import refusal
 _TICK_SECONDS = 0.5
 _IDLE_SECONDS_AT_STOP = 2.0
 _ACCEPTING_SECONDS = 0.05
+_LEAST_WORDS = 3
 
 
 class Connection(ASGIProtocol):  # type: ignore[misc]
@@ -85,7 +86,7 @@ class Connection(ASGIProtocol):  # type: ignore[misc]
     def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:
         # gunicorn's own is plain text, and what a client reads here is problem+json. It may name no more than
         # the word that it stumbled over, or nothing.
-        if " " not in message.strip():
+        if len(message.split()) < _LEAST_WORDS:
             message = f"The request cannot be read{f': {message!r}' if message else ''}"
         also = [(name.lower().encode(), str(value).encode()) for name, value in extra_headers]
         headers, body = refusal(status, message)

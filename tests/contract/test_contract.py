@@ -130,10 +130,11 @@ def test_a_default_of_none_makes_null_acceptable_and_keeps_descriptions_and_limi
         plain: int = None,  # noqa: RUF013
         told: Annotated[int, Field(gt=3, description="Above three")] = None,  # noqa: RUF013
         twice: Optional[int] = None,  # noqa: UP045
+        checked: Annotated[int, AfterValidator(lambda n: 1 + n), Field(description="q")] = None,  # noqa: RUF013
     ) -> Any: ...
 
     contract = contract_of(run)
-    nothing = {"plain": None, "told": None, "twice": None}
+    nothing = {"plain": None, "told": None, "twice": None, "checked": None}
     assert contract.check(nothing) == nothing
     assert message(contract, {"told": 2}) == "Parameter 'told': expected a value greater than 3"
     assert contract.parameters["properties"]["told"]["description"] == "Above three"

@@ -119,6 +119,33 @@ def test_parameters_that_cannot_be_passed_by_name_are_findings(contract_of: Cont
     )
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def run(): ...",
+        "def run(name: str): ...",
+        "def run(names: list[str], n=1): ...",
+        "def run(name='Ada'): ...",
+    ],
+)
+def test_a_method_without_self_is_a_finding(contract_of: ContractOf, source: str) -> None:
+    place: dict[str, Any] = {}
+    exec(source, place)
+    contract = contract_of(place["run"])
+    assert contract.findings == (
+        "run() takes no `self`, so that it cannot be called; write `def run(self, ...)`",
+    )
+
+
+@pytest.mark.parametrize(
+    "source", ["def run(this): ...", "def run(this: 'Any', a=1): ...", "def run(*a, **k): ..."]
+)
+def test_self_may_have_another_name(contract_of: ContractOf, source: str) -> None:
+    place: dict[str, Any] = {}
+    exec(source, place)
+    assert not any("self" in each for each in contract_of(place["run"]).findings)
+
+
 GREETING = {
     "Google": """Greet somebody, once or more often.
 

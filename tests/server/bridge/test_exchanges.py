@@ -183,7 +183,9 @@ def test_a_websocket_is_refused(client: Any) -> None:
     assert client.is_closed()
 
 
-@pytest.mark.parametrize("head", ["GET / HTTP/3.0", "get / HTTP/1.1", "GET / HTTP/1.1\r\n: a", "GET"])
+@pytest.mark.parametrize(
+    "head", ["GET / HTTP/3.0", "get / HTTP/1.1", "GET / HTTP/1.1\r\n: a", "GET / HTTP/1.1\r\nA b: c"]
+)
 def test_a_head_that_is_none_is_refused_in_a_sentence(client: Any, head: str) -> None:
     answer = client.send(f"{head}\r\n\r\n").read()
     assert answer.status == 400
