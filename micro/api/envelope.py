@@ -24,7 +24,7 @@ def enclose(app: Flask) -> None:
             # Where a span was begun meanwhile, that is what the caller may refer to.
             now = CALL.get() or call
             told = (("X-Request-ID", now.request_id), ("traceparent", now.traceparent or ""))
-            return start_response(status, [*headers, *told, *missing_headers(headers)], exc_info)
+            return start_response(status, [*headers, *missing_headers(headers, told)], exc_info)
 
         token = CALL.set(call)
         try:

@@ -16,14 +16,14 @@ _ASKED_AGAIN = ("Cache-Control", "private, no-cache")
 _OF_DATA = (*_COMMON, _POLICY, _NOT_KEPT)
 FIXED = (*_OF_DATA, _ASKED_AGAIN)
 """Headers that answers have word for word: a server may write them beforehand."""
-_DECISIVE = frozenset({"etag", *(name.lower() for name, _ in FIXED)})
+_DECISIVE = frozenset({"etag", "x-request-id", "traceparent", *(name.lower() for name, _ in FIXED)})
 
 
-def missing_headers(headers: Headers) -> tuple[tuple[str, str], ...]:
-    """Return what the headers of an answer are to have besides; what a view has set, stays."""
+def missing_headers(headers: Headers, told: tuple[tuple[str, str], ...] = ()) -> Headers:
+    """Return what the headers of an answer are to have besides, also ``told``; what a view has set, stays."""
     names = {name.lower() for name, _ in headers}
     if names.isdisjoint(_DECISIVE):
-        return _OF_DATA
+        return [*told, *_OF_DATA]
     # What has an ETag is meant to be kept, but for its reader alone.
     kept = _ASKED_AGAIN if "etag" in names else _NOT_KEPT
-    return tuple(each for each in (*_COMMON, _POLICY, kept) if each[0].lower() not in names)
+    return [each for each in (*told, *_COMMON, _POLICY, kept) if each[0].lower() not in names]

@@ -22,8 +22,13 @@ _PAGE = """<!doctype html>
   <title>Micro: API documentation</title>
   <link rel="icon" href="data:,">
   <link rel="stylesheet" href="docs/swagger-ui.css">
+  <style>
+    nav { max-width: 1460px; margin: auto; padding: 1rem 20px 0; font: 1rem sans-serif }
+    .scheme-container:not(:has(.auth-wrapper)) { display: none }
+  </style>
 </head>
 <body>
+  NAV
   <noscript>This page needs JavaScript; <a href="openapi.json">openapi.json</a> says the same.</noscript>
   <form id="key" hidden>
     <p><output></output></p>
@@ -35,6 +40,7 @@ _PAGE = """<!doctype html>
 </body>
 </html>
 """
+_NAV = '<nav><a href="./">← Console</a></nav>'
 # The key is asked for before there is anything to show, as the document tells of the plugins too.
 _START = """const form = document.getElementById("key");
 
@@ -73,10 +79,11 @@ start("");
 def micro_app(app: Flask) -> None:
     """Add the page and its assets."""
     blueprint = Blueprint("docs", __name__)
+    html = _PAGE.replace("NAV", _NAV if app.extensions["micro"].settings.console else "")
 
     @blueprint.get("/docs")
     def page() -> Response:
-        return Response(_PAGE, mimetype="text/html", headers={"Content-Security-Policy": _POLICY})
+        return Response(html, mimetype="text/html", headers={"Content-Security-Policy": _POLICY})
 
     @blueprint.get("/docs/start.js")
     def start() -> Response:

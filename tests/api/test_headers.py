@@ -22,7 +22,7 @@ HOOKS = """
 
         @app.get("/framed")
         def framed():
-            return "framed", {"X-Frame-Options": "SAMEORIGIN"}
+            return "framed", {"X-Frame-Options": "SAMEORIGIN", "X-Request-ID": "its own"}
 """
 
 
@@ -83,4 +83,6 @@ def test_what_a_view_says_of_it_stays(client: FlaskClient) -> None:
 def test_what_a_view_has_set_is_not_said_twice(client: FlaskClient) -> None:
     answer = client.get("/framed")
     assert answer.headers.getlist("X-Frame-Options") == ["SAMEORIGIN"]
+    assert answer.headers.getlist("X-Request-ID") == ["its own"]
+    assert "traceparent" in answer.headers
     assert answer.headers["X-Content-Type-Options"] == "nosniff"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from werkzeug.test import TestResponse
@@ -31,6 +32,7 @@ def test_the_page_takes_everything_from_this_service(get: Get) -> None:
     linked = re.findall(r'(?:src|href)="([^"]+)"', page.text)
     assert (page.status_code, page.content_type) == (200, "text/html; charset=utf-8")
     assert sorted(linked) == [
+        "./",
         "data:,",
         "docs/start.js",
         "docs/swagger-ui-bundle.js",
@@ -38,7 +40,7 @@ def test_the_page_takes_everything_from_this_service(get: Get) -> None:
         "openapi.json",
     ]
     # Relative, so that the page works below a prefix too.
-    assert all(get(f"/{each}").status_code == 200 for each in linked if each != "data:,")
+    assert all(get(urljoin("/docs", each)).status_code == 200 for each in linked if each != "data:,")
 
 
 def test_a_browser_lets_it_load_nothing_else(get: Get) -> None:
