@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
@@ -34,8 +34,8 @@ def complete_plugin(ctx: click.Context, param: click.Parameter, incomplete: str)
     """Complete the name of a plugin, in its URL form as it needs no quotes."""
     from micro.cli.loading import load_quietly
 
-    # The shell reads what is printed here: plugins that print when they are imported would disturb it.
-    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+    # What goes wrong, or is printed by plugins as they are imported, would disturb the line that is typed.
+    with redirect_stderr(io.StringIO()):
         try:
             micro = load_quietly(resolve(ctx, _given_flags(ctx)))
         except MicroError:

@@ -44,6 +44,7 @@ class Signature:
     findings: tuple[str, ...] = ()
 
 
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _OF_CALLERS = {"bool", "bytes", "dict", "float", "int", "list", "set", "str", "tuple"}
 _LACKS_SELF = "run() takes no `self`, so that it cannot be called; write `def run(self, ...)`"
 
@@ -67,12 +68,12 @@ def _lacks_self(owner: type) -> bool:
     run = inspect.getattr_static(owner, "run")
     if not isinstance(run, types.FunctionType) or hasattr(run, "__wrapped__"):
         return False
-    code = run.__code__
-    if not code.co_argcount:
-        return not code.co_flags & inspect.CO_VARARGS
-    annotation = run.__annotations__.get(code.co_varnames[0], "")
-    name = getattr(annotation, "__name__", str(annotation)).partition("[")[0]
-    return name in _OF_CALLERS or len(run.__defaults__ or ()) == code.co_argcount
+    first = next(iter(_signature_of(run, follow_wrapped=False).parameters.values()), None)
+    if first is None or first.kind not in _POSITIONAL:
+        return first is None or first.kind is not inspect.Parameter.VAR_POSITIONAL
+    kind = getattr(first.annotation, "__name__", str(first.annotation)).partition("[")[0]
+    is_of_callers = kind in _OF_CALLERS or first.default is not inspect.Parameter.empty
+    return is_of_callers and first.name != "self"
 
 
 def _bound(owner: type) -> Any:

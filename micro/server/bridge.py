@@ -68,10 +68,8 @@ class Bridge:
         """Answer one request (ASGI 3)."""
         if scope["type"] == "http":
             return self._answer(scope, receive, send, connection)
-        if scope["type"] == "lifespan":
-            return self._live(receive, send)
-        # A WebSocket that is closed before it was accepted is refused: the server answers 403.
-        return send({"type": "websocket.close"})
+        # The server refuses WebSockets by itself.
+        return self._live(receive, send)
 
     def lead(self, loop: AbstractEventLoop) -> Leaders:
         """Let quick calls be made by the thread that runs the loop; return what is to run it."""

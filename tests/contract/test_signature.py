@@ -123,6 +123,7 @@ def test_parameters_that_cannot_be_passed_by_name_are_findings(contract_of: Cont
     "source",
     [
         "def run(): ...",
+        "def run(**names): ...",
         "def run(name: str): ...",
         "def run(names: list[str], n=1): ...",
         "def run(name='Ada'): ...",
