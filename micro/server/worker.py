@@ -266,7 +266,9 @@ def _connect_signals(app: Celery, micro: Micro, role: Role, facts: dict[str, Any
 
 def _end_at_sigterm(**_: Any) -> None:
     """Let SIGTERM end a process of the pool; billiard would have it look as if the plugin wanted to exit."""
+    # Before the first task, and not as the process begins: billiard comes after that.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signals.task_prerun.disconnect(_end_at_sigterm)
 
 
 def _without_own_traceback(record: logging.LogRecord) -> bool:
