@@ -86,8 +86,9 @@ class Database:
         self._file: tuple[int, int] | None = None
         self._preparing = threading.Lock()
         self._gate = ForkGate(close=self._engine.dispose, forget=self._after_fork)
-        # Idle connections are closed with it, also where nobody calls close(); Python 3.13 warns of others.
-        weakref.finalize(self, self._engine.dispose).atexit = False
+        # Idle connections are closed with it, or as the process ends, also where nobody calls close(): Python
+        # 3.13 warns of others, and only who closes the last one empties the log of SQLite into its database.
+        weakref.finalize(self, self._engine.dispose)
 
     @property
     def is_sqlite(self) -> bool:

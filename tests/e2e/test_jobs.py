@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import time
 import urllib.error
 import urllib.request
@@ -445,4 +446,9 @@ def test_a_stream_that_is_followed_does_not_keep_micro_from_stopping_and_what_en
         assert call.micro.stop() == 0
         # Less than the time to stop in, after which it would be killed.
         assert time.monotonic() - began < 15
-    assert task.id.encode() in (call.micro.folder / "state" / "jobs.sqlite").read_bytes()
+    table_file = call.micro.folder / "state" / "jobs.sqlite"
+    # All of it, with no log beside it.
+    assert list(table_file.parent.glob("jobs.sqlite*")) == [table_file]
+    with closing(sqlite3.connect(table_file)) as table:
+        ended = table.execute("SELECT state FROM micro_jobs WHERE idempotency_key = ?", [f"celery:{task.id}"])
+        assert ended.fetchall() == [("succeeded",)]
