@@ -34,6 +34,7 @@ from micro.server.body import Limits
 from micro.server.bridge import Bridge
 from micro.server.child import Role
 from micro.server.facts import load
+from micro.server.signals import keep_from_children
 from micro.server.tls import check_tls
 from micro.service import Micro
 from micro.settings import DEFAULT, Settings
@@ -172,6 +173,7 @@ class RestServer(BaseApplication):  # type: ignore[misc]
     def _worker_started(self, worker: Any) -> None:
         assert self.micro is not None
         self.worker = worker
+        keep_from_children(worker.SIGNALS)
         self.micro.start()
         facts = {"addresses": [str(each) for each in worker.sockets], **self.facts}
         tell_ready(self.settings, self.role.name, os.getppid(), self.role.generation, **facts)

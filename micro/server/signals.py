@@ -1,9 +1,11 @@
-"""Brings signals to a loop that waits in select(): a descriptor that wakes it and the numbers that came."""
+"""Brings signals to a loop that waits in select(), and keeps handlers of a server from what its runs fork."""
 
 from __future__ import annotations
 
 import os
 import signal
+import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -57,3 +59,33 @@ class SignalQueue:
 
     def _remember(self, number: int, _frame: FrameType | None) -> None:
         self._came.append(number)
+
+
+def keep_from_children(numbers: Iterable[signal.Signals]) -> None:
+    """Let the signals do in a process that a run forks what they do in any other: as a rule, end it.
+
+    The handlers that this process has now would do nothing there, as no loop runs that could heed them, and
+    ``terminate()`` of `multiprocessing` be in vain. Those that a plugin sets later are its own to carry over.
+    """
+    # Not the handlers themselves: a hook at fork keeps what it knows beyond the end of everything else.
+    ours = {each: weakref.ref(handler) for each in numbers if callable(handler := signal.getsignal(each))}
+    here = threading.local()
+
+    # Until the handlers are gone a signal waits; else it would be lost in the child.
+    def block() -> None:
+        here.mask = signal.pthread_sigmask(signal.SIG_BLOCK, ours)
+
+    def unblock() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, here.mask)
+
+    def forget() -> None:
+        signal.set_wakeup_fd(-1)
+        gone = [number for number, handler in ours.items() if signal.getsignal(number) is handler()]
+        for number in gone:
+            signal.signal(number, signal.SIG_DFL)
+        unblock()
+        # Not before: a hook at fork may raise no KeyboardInterrupt.
+        if signal.SIGINT in gone:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    os.register_at_fork(before=block, after_in_parent=unblock, after_in_child=forget)

@@ -36,6 +36,7 @@ from micro.server.exporter import open_exporter
 from micro.server.facts import load
 from micro.server.leave import Leave
 from micro.server.logs import configure_logging
+from micro.server.signals import keep_from_children
 from micro.service import Micro
 from micro.settings import DEFAULT, Settings
 
@@ -236,6 +237,8 @@ def _connect_signals(app: Celery, micro: Micro, role: Role, facts: dict[str, Any
         logging.getLogger("celery.worker.request").addFilter(_without_own_traceback)
 
     def ready(sender: Any, **_: Any) -> None:
+        # Some pools have no processes of their own, and runs fork the node itself.
+        keep_from_children((signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP))
         tell_ready(settings, role.name, sender.pid, role.generation, **facts)
 
     def start(**_: Any) -> None:

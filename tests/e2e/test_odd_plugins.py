@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from micro.client import connect
 
 PLUGIN = """
 import multiprocessing
+import time
 from flask import Response, g, request, stream_with_context
 from micro import PluginBase, PluginDescription, hookimpl
 
@@ -22,7 +24,19 @@ class Spread(PluginBase):
         with multiprocessing.get_context("fork").Pool(2) as pool:
             return {"found": pool.map(abs, [-1, 2])}
 
-plugin = PluginDescription(name="Spread", version="1", description="Uses two processes")
+plugin = PluginDescription(instance=Spread, name="Spread", version="1", description="Uses two processes")
+
+class Ended(PluginBase):
+    def run(self) -> dict[str, int]:
+        child = multiprocessing.get_context("fork").Process(target=time.sleep, args=[60])
+        child.start()
+        child.terminate()
+        child.join(15)
+        return {"exitcode": child.exitcode}
+
+@hookimpl
+def micro_plugins():
+    yield PluginDescription(instance=Ended, name="Ended", version="1", description="Ends a process")
 
 def user():
     if "user" not in g:
@@ -60,7 +74,7 @@ def text(micro: Any, path: str, user: str) -> str:
 
 
 def test_what_lies_in_the_current_directory_is_no_part_of_the_program(micro: Any) -> None:
-    assert [each["name"] for each in micro.call("/plugins")] == ["Spread"]
+    assert {each["name"] for each in micro.call("/plugins")} == {"Spread", "Ended"}
     assert "not this one" not in micro.output()
 
 
@@ -69,6 +83,12 @@ def test_a_run_may_start_processes_over_every_transport(micro: Any) -> None:
     assert micro.call("/run/spread", {}) == found
     assert json.loads(micro.requests().run.delay("spread").get(timeout=20)) == found
     assert connect(micro.url).submit("spread").result(20) == found
+
+
+def test_a_run_may_end_the_processes_it_starts_over_every_transport(micro: Any) -> None:
+    ended = {"exitcode": -signal.SIGTERM}
+    assert micro.call("/run/ended", {}) == ended
+    assert json.loads(micro.requests().run.delay("ended").get(timeout=20)) == ended
 
 
 def test_a_stream_has_the_context_of_its_request_and_leaves_it_to_no_other(micro: Any) -> None:
