@@ -92,8 +92,9 @@ class PluginFinder:
         self._folders.pop(ident, None)
         self._scanned = False
         self._purged.add(str(namespace.folder.path))
-        for name in [name for name in sys.modules if f"{name}.".startswith(namespace.prefix)]:
-            del sys.modules[name]
+        # A copy, which no other thread's import can change meanwhile.
+        for name in [name for name in list(sys.modules) if f"{name}.".startswith(namespace.prefix)]:
+            sys.modules.pop(name, None)
         if ROOT in sys.modules:
             vars(sys.modules[ROOT]).pop(ident, None)
         for entry in list(sys.path_importer_cache):
