@@ -15,7 +15,8 @@ from typing import Any
 
 from micro.server.pool import Pool, make
 
-_MOMENT = 0.005
+MOMENT = 0.005
+"""Seconds after which a call that goes on still has another thread run the loop; it may be twice as many."""
 
 
 @contextmanager
@@ -44,7 +45,7 @@ class Leaders:
     """
 
     def __init__(self, loop: AbstractEventLoop) -> None:
-        self._loop = loop
+        self.loop = loop
         self._calls: deque[tuple[Pool, Callable[[], Any], Future[Any]]] = deque()
         self._lock = Lock()
         self._term = 0
@@ -55,18 +56,18 @@ class Leaders:
         self._has_ended = False
         self._error: BaseException | None = None
 
-    def run(self, function: Callable[[], Any], pool: Pool) -> Future[Any]:
-        """Let the leader call the function next, in place of the pool; only for the loop's own tasks."""
-        future = pool.begin()
+    def run(self, function: Callable[[], Any], pool: Pool, future: Future[Any] | None = None) -> Future[Any]:
+        """Let the leader call the function next, in place of the pool; only for what the loop runs."""
+        future = pool.begin(future)
         self._calls.append((pool, function, future))
         # It comes back as soon as the calls are made.
-        self._loop.stop()
+        self.loop.stop()
         return future
 
     def run_until_complete(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Run the loop until the coroutine ends; return its result, or raise what ended either."""
         self._is_over, self._has_ended, self._error = False, False, None
-        task = asyncio.ensure_future(coroutine, loop=self._loop)
+        task = asyncio.ensure_future(coroutine, loop=self.loop)
         task.add_done_callback(self._end)
         ear, self._bell = socketpair()
         with ear, self._bell, _rung_by_signals(self._bell):
@@ -87,13 +88,13 @@ class Leaders:
 
     def _end(self, _task: object) -> None:
         self._is_over = True
-        self._loop.stop()
+        self.loop.stop()
 
     def _lead(self, term: int) -> None:
         """Run the loop, and the calls it brings, to its end, or until another thread leads."""
         try:
             while not self._is_over:
-                self._loop.run_forever()
+                self.loop.run_forever()
                 while self._calls:
                     if not self._make(*self._calls.popleft(), term):
                         return
@@ -120,14 +121,14 @@ class Leaders:
         if leads:
             pool.deliver(outcome)
         else:
-            pool.deliver_soon(self._loop, outcome)
+            pool.deliver_soon(self.loop, outcome)
         return leads
 
     def _watch(self) -> None:
         """Lead, once the leader has been making the same call for a moment; sleep while none are made."""
         seen, made = self._making, self._made
         while not self._is_over:
-            sleep(_MOMENT)
+            sleep(MOMENT)
             with self._lock:
                 is_late = seen is not None and seen is self._making
                 if is_late:
@@ -146,7 +147,7 @@ class Leaders:
     def _take_over(self, term: int) -> None:
         self._watcher = self._start(self._watch)
         # They have waited, and may be as long.
-        self._loop.call_soon(self._pass_on)
+        self.loop.call_soon(self._pass_on)
         self._lead(term)
 
     def _pass_on(self) -> None:

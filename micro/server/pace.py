@@ -8,6 +8,8 @@ from threading import Lock
 from time import perf_counter
 from typing import Any
 
+from micro.server.leaders import MOMENT
+
 QUICK_SECONDS = 0.001
 """Calls that are no longer are quick: to hand one to another thread would take a good part of that."""
 
@@ -23,8 +25,8 @@ _THREAD = getattr(resource, "RUSAGE_THREAD", None)
 class Pace:
     """Keeps a score for each path: a quick call adds one, any other takes eight for each millisecond.
 
-    So a path that is slow now and then is seldom taken for a quick one, and one that was very slow not
-    for long.
+    So a path that is slow now and then is seldom taken for a quick one. A call of more than a moment takes no
+    more than one of a moment: it costs the event loop no more, which another thread runs from then on.
     """
 
     def __init__(self) -> None:
@@ -64,7 +66,7 @@ class Pace:
         if seconds <= QUICK_SECONDS:
             self._scores[path] = min(score + 1, _MOST)
         else:
-            self._scores[path] = max(score - _COST * seconds / QUICK_SECONDS, _LEAST)
+            self._scores[path] = max(score - _COST * min(seconds, MOMENT) / QUICK_SECONDS, _LEAST)
         if len(self._scores) > _MOST_PATHS:
             # Those that are quick are put in again with each call.
             del self._scores[next(iter(self._scores))]

@@ -49,10 +49,10 @@ class Pool:
         self.put(function, future)
         return future
 
-    def begin(self) -> Future[Any]:
+    def begin(self, future: Future[Any] | None = None) -> Future[Any]:
         """Return the future of a call that ``close`` is to wait for; its outcome must be delivered."""
         self._unfinished += 1
-        return asyncio.get_running_loop().create_future()
+        return asyncio.get_running_loop().create_future() if future is None else future
 
     def put(self, function: Callable[[], Any], future: Future[Any]) -> None:
         """Call the function in a thread, for a future that ``begin`` returned."""

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from micro.server.leaders import MOMENT
 from micro.server.pace import Pace
 
 
@@ -42,13 +43,18 @@ def test_a_call_that_waits_is_not_quick(pace: Pace, name: str) -> None:
     assert not pace.is_quick("/quick")
 
 
-def test_the_longer_a_call_was_the_longer_its_path_is_slow(pace: Pace) -> None:
+def test_the_longer_a_call_was_the_longer_its_path_is_slow_but_for_that_above_a_moment() -> None:
     def calls_until_quick(seconds: float) -> int:
+        pace = Pace()
+        for _ in range(40):
+            pace.timed("/quick", int)
         pace.timed("/quick", lambda: wait(seconds))
         return next(number for number in range(20_000) if _is_quick_now(pace))
 
-    short, long = calls_until_quick(0.005), calls_until_quick(0.5)
-    assert 20 < short < long
+    # The first may take longer than it is to, on a machine that has much else to do.
+    short = min(calls_until_quick(0.003) for _ in range(5))
+    long, longest = calls_until_quick(MOMENT), calls_until_quick(0.5)
+    assert 2 < short < long == longest
 
 
 def _is_quick_now(pace: Pace) -> bool:
