@@ -4,100 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from http import HTTPStatus
 from typing import Any
 
-from gunicorn.asgi.parser import PythonProtocol
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers.gasgi import ASGIWorker
 
-from micro.server.body import Receive
-from micro.server.bridge import CLOSE, Bridge, Send
-from micro.server.environ import Scope
-from micro.server.parser import Parser
-from micro.server.refusal import refusal
+from micro.server.bridge import Bridge
+from micro.server.connection import Connection
 
 _TICK_SECONDS = 0.5
 _IDLE_SECONDS_AT_STOP = 2.0
 _ACCEPTING_SECONDS = 0.05
-_LEAST_WORDS = 3
-
-
-class Connection(ASGIProtocol):  # type: ignore[misc]
-    """A connection that its worker knows."""
-
-    lines = b""
-    _told_to_close = False
-
-    def connection_made(self, transport: Any) -> None:
-        self.app = self._call_bridge
-        super().connection_made(transport)
-        self.worker.connections[self] = self.worker.loop.time()
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            super().data_received(data)
-        except ValueError as err:
-            # Python reads no number of thousands of digits, such as a length may have.
-            self._send_error_response(400, str(err))
-            self.transport.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.worker.connections.pop(self, None)
-        super().connection_lost(exc)
-
-    def _setup_callback_parser(self) -> None:
-        super()._setup_callback_parser()
-        if type(self._callback_parser) is PythonProtocol:
-            self._callback_parser.__class__ = Parser
-
-    def _http1_buffered(self) -> int:
-        held: int = super()._http1_buffered()
-        parser = self._callback_parser
-        # gunicorn counts what waits behind a request in its own parser only.
-        return held + len(parser.remaining()) if type(parser) is Parser else held
-
-    async def _serve_http_request(self, request: Any, sockname: Any, peername: Any) -> bool:
-        # gunicorn makes a task of its own for what an application does after its answer, a twentieth of
-        # what a request costs; the bridge does nothing.
-        keeps: bool = await self._handle_http_request(request, sockname, peername)
-        return keeps and not self._told_to_close
-
-    async def _handle_websocket(self, *_: Any) -> None:
-        self._send_error_response(403, "No WebSocket is served here; send an ordinary request")
-        self._close_transport()
-
-    def _call_bridge(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        bridge: Bridge = self.worker.asgi
-        # The heads of HTTP/2 are no lines.
-        return bridge(scope, receive, send, self if scope["http_version"] < "2" else None)
-
-    def _send_response_start(self, status: int, headers: Any, request: Any, close: bool = False) -> None:
-        super()._send_response_start(status, headers, request, close)
-        # What is ready comes before the empty line at the end.
-        self._response_buffer: bytes = self._response_buffer[:-2] + self.lines + b"\r\n"
-        self.lines = b""
-        # It is for gunicorn to say so, but that does not know where a stream for HTTP/1.0 ends.
-        self._told_to_close = CLOSE in headers
-
-    def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:
-        # gunicorn's own is plain text, and what a client reads here is problem+json. It may name no more than
-        # the word that it stumbled over, or nothing.
-        if len(message.split()) < _LEAST_WORDS:
-            message = f"The request cannot be read{f': {message!r}' if message else ''}"
-        also = [(name.lower().encode(), str(value).encode()) for name, value in extra_headers]
-        headers, body = refusal(status, message)
-        head = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
-        head += [b"%s: %s" % each for each in (*headers, *also)]
-        self._safe_write(b"\r\n".join((*head, b"", body)))
-
-    def close_if_waiting(self) -> None:
-        """Close it when no request, or not the whole head of one, has come since the last answer."""
-        if self._request_ready is not None and not self._request_ready.is_set():
-            self.transport.close()
 
 
 class BridgeWorker(ASGIWorker):  # type: ignore[misc]

@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import Future
+from collections.abc import Awaitable, Iterable
 from contextlib import suppress
 from functools import partial
-from typing import Protocol
+from io import BytesIO
+from typing import IO
 
-from micro.server.body import ClientLeft, Limits, Message, Receive, Refused, linger, receive_body
+from micro.server.body import ClientLeft, Limits, Receive, Refused, linger, receive_body
 from micro.server.call import Call, WSGIApplication
-from micro.server.environ import Scope, make_environ
+from micro.server.environ import Environ, Scope, make_environ
+from micro.server.exchange import Connection, Exchange, Outcome, Send, Sender
 from micro.server.leaders import Leaders
 from micro.server.pace import Pace
 from micro.server.pool import Pool
 from micro.server.refusal import refusal
 
-Send = Callable[[Message], Awaitable[None]]
-
-CLOSE = (b"connection", b"close")
 _THREADS_APART = 2
-
-
-class Connection(Protocol):
-    """Takes the lines, each with its end, that the head of the next answer is to have besides."""
-
-    lines: bytes
 
 
 class Bridge:
@@ -40,7 +32,8 @@ class Bridge:
     that they are answered however many runs go on.
 
     Servers check and copy each header of each answer by itself. One that gives its ``connection`` is told
-    which of the headers ``fixed`` an answer has, as written lines, before it is sent the others.
+    which of the headers ``fixed`` an answer has, as written lines, before it is sent the others. It may have
+    begun the call before, and need this task only where the answer is not whole at once.
     """
 
     def __init__(
@@ -88,9 +81,27 @@ class Bridge:
         await self._pool_apart.close(self._deadline)
         await send({"type": "lifespan.shutdown.complete"})
 
+    def begin(self, scope: Scope, body: bytes, connection: Connection) -> Exchange | None:
+        """Begin a call that is likely to be quick, for a connection that is told at once what came of it.
+
+        Where it is not, return None. The connection answers by itself, or has its task call this bridge,
+        which goes on with what was begun.
+        """
+        environ = make_environ(scope)
+        if not self._leaders or not self._pace.is_quick(environ["PATH_INFO"]):
+            return None
+        begun = self._prepare(environ, BytesIO(body), None, connection)
+        self._lead(begun, Outcome(self._leaders.loop, connection))
+        return begun
+
     async def _answer(
         self, scope: Scope, receive: Receive, send: Send, connection: Connection | None
     ) -> None:
+        if connection and connection.begun:
+            exchange, connection.begun = connection.begun, None
+            exchange.sender.use(send)
+            await exchange.finish(self._rest)
+            return
         environ = make_environ(scope)
         length = environ.get("CONTENT_LENGTH")
         try:
@@ -101,33 +112,31 @@ class Bridge:
             await send({"type": "http.response.start", "status": 408, "headers": headers})
             await send({"type": "http.response.body", "body": text})
             return
-        environ["wsgi.input"] = body
-        sender = _Sender(send, connection)
-        write = partial(sender.block_from_thread, asyncio.get_running_loop())
-        call = Call(self._app, environ, write, self._lines if connection else {})
-        environ["micro.rest"] = call.rest
-        pool = self._pool_apart if environ["PATH_INFO"] in self._apart else self._pool
-        await self._exchange(call, sender, pool)
+        exchange = self._prepare(environ, body, send, connection)
+        call = exchange.call
+        if self._leaders and self._pace.is_quick(call.path):
+            self._lead(exchange)
+        else:
+            exchange.outcome = exchange.pool.run(partial(self._pace.timed, call.path, call.step))
+        await exchange.finish(self._rest)
         if type(body) is Refused:
             await linger(receive)
 
-    async def _exchange(self, call: Call, sender: _Sender, pool: Pool) -> None:
-        try:
-            data = await self._begin(call, pool)
-            while call.more and not await self._rest(call.pause):
-                if data:
-                    await sender.block(call, data)
-                data = await pool.run(call.step)
-            await sender.last(call, data)
-        finally:
-            # Where a step runs, it closes the call at its end; a call that is over is closed.
-            if call.abandon():
-                pool.run(call.close)
+    def _prepare(
+        self, environ: Environ, body: IO[bytes] | Refused, send: Send | None, connection: Connection | None
+    ) -> Exchange:
+        environ["wsgi.input"] = body
+        sender = Sender(send, connection)
+        write = partial(sender.block_from_thread, asyncio.get_running_loop())
+        call = Call(self._app, environ, write, self._lines if connection else {})
+        environ["micro.rest"] = call.rest
+        return Exchange(call, sender, self._pool_apart if call.path in self._apart else self._pool)
 
-    def _begin(self, call: Call, pool: Pool) -> asyncio.Future[bytes]:
-        if self._leaders and self._pace.is_quick(call.path):
-            return self._leaders.run(partial(self._pace.doubted, call.path, call.step), pool)
-        return pool.run(partial(self._pace.timed, call.path, call.step))
+    def _lead(self, exchange: Exchange, outcome: Outcome | None = None) -> None:
+        assert self._leaders
+        call = exchange.call
+        step = partial(self._pace.doubted, call.path, call.step)
+        exchange.outcome = self._leaders.run(step, exchange.pool, outcome)
 
     async def _rest(self, seconds: float) -> bool:
         """Wait; tell whether the server stops meanwhile."""
@@ -136,39 +145,3 @@ class Bridge:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
         return self._stopping.is_set()
-
-
-class _Sender:
-    """Sends what calls answer."""
-
-    def __init__(self, send: Send, connection: Connection | None) -> None:
-        self._send = send
-        self._connection = connection
-
-    async def block(self, call: Call, data: bytes) -> None:
-        if not call.head_is_sent:
-            # Only its end tells a client of HTTP/1.0 where a body of unknown length ends.
-            closes = call.length is None and call.protocol == "HTTP/1.0"
-            await self._send(self._head(call, (CLOSE,) if closes else ()))
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
-
-    def block_from_thread(self, loop: AbstractEventLoop, call: Call, data: bytes) -> Future[None]:
-        return asyncio.run_coroutine_threadsafe(self.block(call, data), loop)
-
-    async def last(self, call: Call, data: bytes) -> None:
-        if not call.head_is_sent:
-            unknown = call.length is None and call.has_body
-            await self._send(self._head(call, ((b"content-length", b"%d" % len(data)),) if unknown else ()))
-        await self._send({"type": "http.response.body", "body": data})
-
-    def _head(self, call: Call, also: tuple[tuple[bytes, bytes], ...]) -> Message:
-        call.head_is_sent = True
-        if self._connection:
-            self._connection.lines = call.lines
-        if type(call.body) is Refused:
-            also = (*also, CLOSE)
-        return {
-            "type": "http.response.start",
-            "status": int(call.status[:3]),
-            "headers": [*call.headers, *also],
-        }

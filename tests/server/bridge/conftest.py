@@ -126,10 +126,10 @@ class Client:
 class Served:
     """A running server."""
 
-    def __init__(self, folder: Path, options: dict[str, Any], limits: dict[str, Any], plugins: str) -> None:
+    def __init__(self, folder: Path, options: dict[str, Any], given: dict[str, Any]) -> None:
         self.folder = folder
         folder.mkdir()
-        given = {"folder": str(folder), "options": options, "limits": limits, "plugins": plugins}
+        given |= {"folder": str(folder), "options": options}
         with (folder / "output").open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, str(_SCRIPT), json.dumps(given)],
@@ -194,8 +194,11 @@ class Served:
 def _starter(folder: Path) -> Iterator[Callable[..., Served]]:
     started: list[Served] = []
 
-    def start(limits: dict[str, Any] | None = None, plugins: str = "", **options: Any) -> Served:
-        started.append(Served(folder / f"server{len(started)}", options, limits or {}, plugins))
+    def start(
+        limits: dict[str, Any] | None = None, plugins: str = "", eager: bool = False, **options: Any
+    ) -> Served:
+        given = {"limits": limits or {}, "plugins": plugins, "eager": eager}
+        started.append(Served(folder / f"server{len(started)}", options, given))
         return started[-1].wait_until_ready(options.get("workers", 1))
 
     try:

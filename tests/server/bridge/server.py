@@ -1,7 +1,8 @@
 """Serves a WSGI application that tells what it sees, under the bridge and gunicorn.
 
 Its argument is JSON: the ``folder`` of its events and gates, gunicorn's ``options``, the bridge's
-``limits``, and ``plugins``, a plugin path whose Micro is to be served instead.
+``limits``, ``plugins``, a plugin path whose Micro is to be served instead, and ``eager``, whether each
+call is taken for a quick one.
 """
 
 from __future__ import annotations
@@ -157,6 +158,14 @@ def rests(request: Request) -> Iterable[bytes]:
     return Blocks(blocks(), request.events)
 
 
+def head(request: Request) -> Iterable[bytes]:
+    """Answer with the wished header, and a body of the wished size."""
+    size = request.query.get("size", "1")
+    named = [(request.query["name"], request.query["value"])] if "name" in request.query else []
+    request.start(request.query.get("status", "200 OK"), [*TEXT, ("Content-Length", size), *named])
+    return [b"x" * int(size)]
+
+
 def fail(request: Request) -> Iterable[bytes]:
     """Raise before the answer, or in the middle of it."""
     if request.query["when"] == "early":
@@ -202,7 +211,8 @@ def freeze(request: Request) -> Iterable[bytes]:
     return []
 
 
-ROUTES = {each.__name__: each for each in (status, numbers, write, wait, quick, rests, fail, replace, freeze)}
+_ALL = (status, numbers, write, wait, quick, rests, head, fail, replace, freeze)
+ROUTES = {each.__name__: each for each in _ALL}
 
 
 def make_app(events: Events) -> Callable[..., Iterable[bytes]]:
@@ -244,8 +254,12 @@ class Server(BaseApplication):
             from micro.layers import load_settings
 
             app = create_app(load_settings({"plugin_path": plugins, "max_body_size": limits.body_size}, {}))
-            return Bridge(app, self.cfg.threads, limits, fixed=FIXED)
-        return Bridge(validator(make_app(Events(self.folder))), self.cfg.threads, limits)
+            bridge = Bridge(app, self.cfg.threads, limits, fixed=FIXED)
+        else:
+            bridge = Bridge(validator(make_app(Events(self.folder))), self.cfg.threads, limits)
+        if self.given["eager"]:
+            bridge._pace.is_quick = lambda path: True  # type: ignore[method-assign]
+        return bridge
 
     def _ready(self, worker: Any) -> None:
         draft = self.folder / f"draft-{worker.pid}"

@@ -14,9 +14,9 @@ BODY = b'{"name": "Micro"}'
 DIGEST = hashlib.sha256(BODY).hexdigest()
 
 
-@pytest.fixture(scope="module")
-def server(serve_shared: Callable[..., Any]) -> Iterator[Any]:
-    served = serve_shared()
+@pytest.fixture(scope="module", params=["cautious", "eager"])
+def server(serve_shared: Callable[..., Any], request: Any) -> Iterator[Any]:
+    served = serve_shared(eager=request.param == "eager")
     yield served
     assert served.end() == 0
     # What the validator says of iterables that were not closed.

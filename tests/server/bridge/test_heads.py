@@ -42,9 +42,10 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-@pytest.fixture(scope="module")
-def server(serve_shared: Callable[..., Any], plugins: str) -> Any:
-    return serve_shared(limits={"body_size": 100}, plugins=plugins, timeout=1)
+@pytest.fixture(scope="module", params=["cautious", "eager"])
+def server(serve_shared: Callable[..., Any], plugins: str, request: Any) -> Any:
+    eager = request.param == "eager"
+    return serve_shared(limits={"body_size": 100}, plugins=plugins, eager=eager, timeout=1)
 
 
 def raw_head(client: Any) -> list[tuple[str, str]]:

@@ -16,10 +16,10 @@ MANY = "count=1000&size=50000"
 RESETS = struct.pack("ii", 1, 0)
 
 
-@pytest.fixture(scope="module")
-def shared(serve_shared: Callable[..., Any]) -> Any:
+@pytest.fixture(scope="module", params=["cautious", "eager"])
+def shared(serve_shared: Callable[..., Any], request: Any) -> Any:
     # Whatever holds its one thread is seen at once.
-    return serve_shared(threads=1, keepalive=60)
+    return serve_shared(threads=1, keepalive=60, eager=request.param == "eager")
 
 
 @pytest.fixture
@@ -119,6 +119,7 @@ def test_a_call_whose_body_breaks_off_is_not_made(server: Any, body: bytes) -> N
     assert "started" not in server.events()
 
 
+@pytest.mark.parametrize("shared", ["cautious"], indirect=True)
 def test_a_call_whose_client_left_before_its_turn_is_not_made(server: Any) -> None:
     with server.connect() as first, server.connect() as second:
         first.get("/wait?gate=turn")
