@@ -71,7 +71,7 @@ class Call:
     @property
     def has_body(self) -> bool:
         """Tell whether the answer may have a body."""
-        return self.method != "HEAD" and self.status[:3] not in ("204", "304")
+        return self.method != "HEAD" and self.status[:3] not in ("204", "304") and self.status[:1] != "1"
 
     def step(self) -> bytes:
         """Call the application, or ask it for its next block; empty when it pauses or has ended."""
@@ -104,7 +104,8 @@ class Call:
 
     def close(self) -> None:
         """Close the application's iterable and the request's body, unless that was done."""
-        self._context.run(self._close)
+        # The step that has ended may be about to leave its context still, which only one thread may be in.
+        self._context.copy().run(self._close)
 
     def _close(self) -> None:
         if not self._closed.acquire(blocking=False):

@@ -170,16 +170,17 @@ class Connection(ASGIProtocol):  # type: ignore[misc]
 
     def settle(self) -> None:
         """Answer what was begun, or let the task do so."""
-        if self.begun and not self._request_ready.is_set():
-            try:
-                is_answered = self._answer(self.begun)
-            except Exception:
-                # An answer that is none: where gunicorn comes upon it, it logs and tells that.
-                is_answered = False
-            if is_answered:
+        if not self.begun or self._request_ready.is_set():
+            return
+        try:
+            if self._answer(self.begun):
                 self._await_next()
             else:
                 self.wake()
+        except Exception:
+            # Beyond this is the thread that leads the event loop, which would end, and the process with it.
+            self.log.exception("Error handling connection")
+            self._close_transport()
 
     def _answer(self, begun: Exchange) -> bool:
         """Write the answer; tell whether it could be done here, and nothing is to be closed after it."""
@@ -188,13 +189,16 @@ class Connection(ASGIProtocol):  # type: ignore[misc]
             return False
         data = outcome.result()
         headers = (*call.headers, *length_of(call, data))
+        names = [name for name, _ in headers]
         lines = b"".join([b"%b: %b\r\n" % each for each in headers])
         if (
             len(data) > _SHORT
             or call.length not in (None, len(data))
-            or not _UNUSUAL.isdisjoint(name for name, _ in headers)
-            # An invalid one, or one that would be several.
+            or not call.status[:3].isdecimal()
+            or not _UNUSUAL.isdisjoint(names)
+            # One that is invalid, would be another, or several.
             or not _LINES.fullmatch(lines)
+            or b":" in b"".join(names)
             or lines.count(b"\n") != len(headers)
             or self._will_close(self._current_request, False)
             or getattr(self._callback_parser, "remaining_truncated", False)

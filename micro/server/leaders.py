@@ -135,12 +135,15 @@ class Leaders:
                     self._term += 1
                     self._making = None
             if is_late:
+                # This frame outlasts the call and all that it holds.
+                seen = None
                 self._take_over(self._term)
                 return
             if made == self._made:
                 self._busy.clear()
                 # One that is made from now on sets it again.
                 if self._making is None and not self._is_over:
+                    seen = None
                     self._busy.wait()
             seen, made = self._making, self._made
 

@@ -28,6 +28,7 @@ from micro.server.body import Limits
 from micro.server.bridge import Bridge
 
 TEXT = [("Content-Type", "text/plain")]
+BARE = "/bare"
 
 
 @dataclass(frozen=True)
@@ -217,11 +218,21 @@ ROUTES = {each.__name__: each for each in _ALL}
 
 def make_app(events: Events) -> Callable[..., Iterable[bytes]]:
     def app(environment: dict[str, Any], start: Any) -> Iterable[bytes]:
-        route = ROUTES.get(environment["PATH_INFO"].strip("/"), environ)
+        route = ROUTES.get(environment["PATH_INFO"].removeprefix(BARE).strip("/"), environ)
         query = dict(parse_qsl(environment["QUERY_STRING"]))
         return route(Request(environment, start, query, events))
 
     return app
+
+
+def watched(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """Have the validator between server and application, but for paths below BARE."""
+    validated = validator(app)
+
+    def choose(environment: dict[str, Any], start: Any) -> Iterable[bytes]:
+        return (app if environment["PATH_INFO"].startswith(BARE) else validated)(environment, start)
+
+    return choose
 
 
 class Server(BaseApplication):
@@ -256,7 +267,7 @@ class Server(BaseApplication):
             app = create_app(load_settings({"plugin_path": plugins, "max_body_size": limits.body_size}, {}))
             bridge = Bridge(app, self.cfg.threads, limits, fixed=FIXED)
         else:
-            bridge = Bridge(validator(make_app(Events(self.folder))), self.cfg.threads, limits)
+            bridge = Bridge(watched(make_app(Events(self.folder))), self.cfg.threads, limits)
         if self.given["eager"]:
             bridge._pace.is_quick = lambda path: True  # type: ignore[method-assign]
         return bridge

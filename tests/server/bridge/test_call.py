@@ -222,6 +222,19 @@ def test_a_call_abandoned_between_steps_is_left_to_be_closed() -> None:
     assert (blocks.asked, blocks.closed) == (1, 1)
 
 
+def test_a_call_is_closed_while_the_step_that_ended_has_its_context_still() -> None:
+    blocks = Blocks(b"a", b"b")
+    call = call_of(blocks)
+    call.step()
+
+    def close() -> None:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(call.close).result()
+
+    call._context.run(close)
+    assert blocks.closed == 1
+
+
 def test_a_call_abandoned_within_a_step_is_closed_at_its_end() -> None:
     class Leaving(Blocks):
         def __next__(self) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future as AnyFuture
 from random import Random
@@ -95,6 +96,31 @@ def test_a_long_call_does_not_keep_the_loop(led: Led) -> None:
 
     first, second = led.run(main())
     assert first != second
+
+
+def test_nothing_is_kept_of_a_long_call_that_has_ended(led: Led) -> None:
+    gate = threading.Event()
+
+    class Answer:
+        pass
+
+    def answer() -> Answer:
+        gate.wait(SECONDS)
+        return Answer()
+
+    async def main() -> bool:
+        late = led.leaders.run(answer, led.pool)
+        for _ in range(20):
+            await asyncio.sleep(0.001)
+        gate.set()
+        kept = weakref.ref(await late)
+        del late
+        deadline = led.loop.time() + SECONDS
+        while kept() and led.loop.time() < deadline:
+            await asyncio.sleep(0.01)
+        return kept() is None
+
+    assert led.run(main())
 
 
 def test_calls_that_waited_for_a_long_one_go_to_the_pool(led: Led) -> None:
