@@ -44,22 +44,12 @@ def test_a_call_that_waits_is_not_quick(pace: Pace, name: str) -> None:
 
 
 def test_the_longer_a_call_was_the_longer_its_path_is_slow_but_for_that_above_a_moment() -> None:
-    def calls_until_quick(seconds: float) -> int:
+    def score_after(seconds: float) -> float:
         pace = Pace()
-        for _ in range(40):
-            pace.timed("/quick", int)
-        pace.timed("/quick", lambda: wait(seconds))
-        return next(number for number in range(20_000) if _is_quick_now(pace))
+        pace._note("/a", 30, seconds)
+        return pace._scores["/a"]
 
-    # The first may take longer than it is to, on a machine that has much else to do.
-    short = min(calls_until_quick(0.003) for _ in range(5))
-    long, longest = calls_until_quick(MOMENT), calls_until_quick(0.5)
-    assert 2 < short < long == longest
-
-
-def _is_quick_now(pace: Pace) -> bool:
-    pace.timed("/quick", int)
-    return pace.is_quick("/quick")
+    assert score_after(0.0005) > 30 > score_after(0.002) > score_after(MOMENT) == score_after(60)
 
 
 def test_a_call_that_computes_long_is_not_quick(pace: Pace) -> None:
