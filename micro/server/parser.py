@@ -11,8 +11,9 @@ from gunicorn.asgi.parser import PythonProtocol
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _METHOD = re.compile(rb"[!$%&'*+.^_`|~0-9A-Z-]{3,20}")
 # All control characters but the tab (RFC 9110, 5.5).
-_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-LINE = rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)\r\n"
+_CONTROLS = rb"\x00-\x08\x0a-\x1f\x7f"
+_CONTROL = re.compile(rb"[%b]" % _CONTROLS)
+LINE = rb"(%b):([^%b]*)\r\n" % (_TOKEN.pattern, _CONTROLS)
 """A header with its end."""
 
 _LINES = re.compile(LINE)

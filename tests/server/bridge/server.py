@@ -26,6 +26,7 @@ from gunicorn.app.base import BaseApplication
 from micro.server.asgi import BridgeWorker
 from micro.server.body import Limits
 from micro.server.bridge import Bridge
+from micro.server.connection import Connection
 
 TEXT = [("Content-Type", "text/plain")]
 BARE = "/bare"
@@ -235,6 +236,18 @@ def watched(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes
     return choose
 
 
+def tell_of_tasks(path: Path) -> None:
+    """Have a file tell of each call that gunicorn's task sees to."""
+    handle = Connection._handle_http_request
+
+    async def told(self: Connection, request: Any, *args: Any) -> Any:
+        with path.open("a") as file:
+            file.write(f"{request.method} {request.path}\n")
+        return await handle(self, request, *args)
+
+    Connection._handle_http_request = told
+
+
 class Server(BaseApplication):
     def __init__(self, given: dict[str, Any]) -> None:
         self.given = given
@@ -269,6 +282,7 @@ class Server(BaseApplication):
         else:
             bridge = Bridge(watched(make_app(Events(self.folder))), self.cfg.threads, limits)
         if self.given["eager"]:
+            tell_of_tasks(self.folder / "tasks")
             bridge._pace.is_quick = lambda path: True  # type: ignore[method-assign]
         return bridge
 

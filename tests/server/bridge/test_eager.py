@@ -15,6 +15,21 @@ def server(serve_shared: Callable[..., Any], request: Any) -> Any:
     return serve_shared(eager=True, keepalive=2, asgi_loop=request.param)
 
 
+def test_a_plain_call_needs_no_task_and_any_other_has_one(server: Any) -> None:
+    tasks = server.folder / "tasks"
+    with server.connect() as client:
+        # The first may come before the connection's task has begun to wait for it.
+        client.get("/head").read()
+        tasks.write_text("")
+        for _ in range(3):
+            client.get("/head?size=2").read()
+        client.post("/head", b"body").read()
+        assert tasks.read_text() == ""
+        client.send("HEAD /head HTTP/1.1\r\nHost: test\r\n\r\n").read(to_head=True)
+        client.get("/head?size=100000").read()
+    assert tasks.read_text().splitlines() == ["HEAD /head", "GET /head"]
+
+
 @pytest.mark.parametrize("size", [0, 1, 64 * 1024, 64 * 1024 + 1, 5_000_000])
 def test_an_answer_of_each_size_arrives_whole_and_the_next_follows(server: Any, size: int) -> None:
     with server.connect() as client:
