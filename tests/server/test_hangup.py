@@ -27,9 +27,11 @@ heard = []
 signal.signal(signal.SIGHUP, lambda *_: heard.append(f"{hangup.closed()} {hangup.ends}"))
 Path("up").touch()
 for _ in range(1000):
-    Path("draft").write_text("\\n".join(heard))
+    told = list(heard)
+    Path("draft").write_text("\\n".join(told))
     Path("draft").replace("heard")
-    if len(heard) == 2:
+    # Not what was heard meanwhile: it would end untold.
+    if len(told) == 2:
         break
     time.sleep(0.02)
 """
