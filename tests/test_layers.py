@@ -138,7 +138,10 @@ assert client.get("/readyz").status_code == 200
             "flask celery kombu gunicorn pydantic sqlalchemy rich pluggy click prometheus_client",
         ),
         ("import micro.server.launch", "flask celery kombu gunicorn pydantic sqlalchemy prometheus_client"),
-        ("import micro.server.rest", "celery kombu sqlalchemy prometheus_client flask_cors opentelemetry"),
+        (
+            "import micro.server.http.gunicorn",
+            "celery kombu sqlalchemy prometheus_client flask_cors opentelemetry",
+        ),
         (_PROBED, "celery kombu sqlalchemy prometheus_client flask_cors opentelemetry"),
         ("import micro.server.worker", "flask gunicorn"),
     ],

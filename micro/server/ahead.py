@@ -81,7 +81,7 @@ def ahead_of(arguments: Sequence[str]) -> Iterator[Ahead | None]:
     if not likely or _has(arguments, "D", "--daemon"):
         yield None
         return
-    ahead = Ahead(command("rest"))
+    ahead = Ahead(command("http.gunicorn"))
     try:
         yield ahead
     finally:

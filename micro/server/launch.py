@@ -132,7 +132,7 @@ def _serving_processes(
             return _child(settings, Role(name, generation), "worker", 0)
         assert listener is not None
         role = Role(name, generation, f"fd://{listener}")
-        return replace(_child(settings, role, "rest", 0, (listener,)), ahead=rest)
+        return replace(_child(settings, role, "http.gunicorn", 0, (listener,)), ahead=rest)
 
     return lambda generation: [make(name, generation) for name in process_names(settings)]
 

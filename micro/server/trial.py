@@ -66,7 +66,7 @@ def _make_applications(micro: Micro) -> None:
     """See what else would keep a process from coming up, such as keys or certificates that cannot be read."""
     if micro.settings.gunicorn:
         from micro.api.rest import create_app
-        from micro.server.rest import check_options
+        from micro.server.http.gunicorn import check_options
 
         create_app(micro=micro)
         check_options(micro.settings)

@@ -9,9 +9,16 @@ from typing import Any
 import pytest
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from micro.server.body import IN_MEMORY, ClientLeft, Limits, Refused, linger, receive_body
+from micro.server.http.body import (
+    IN_MEMORY,
+    BodyLimits,
+    ClientDisconnected,
+    RefusedBody,
+    discard_body,
+    receive_body,
+)
 
-LIMITS = Limits(body_size=2 * IN_MEMORY)
+LIMITS = BodyLimits(size=2 * IN_MEMORY)
 
 
 def receiver(blocks: Iterable[bytes], breaks_off: bool = False) -> Callable[[], Awaitable[dict[str, Any]]]:
@@ -50,7 +57,7 @@ def test_a_body_is_kept_in_memory_up_to_a_size(blocks: list[bytes], in_file: boo
 @pytest.mark.parametrize("blocks", [[b"a" * (2 * IN_MEMORY + 1)], [b"a" * IN_MEMORY, b"b" * (IN_MEMORY + 1)]])
 def test_a_body_that_is_larger_than_the_limit_raises_when_it_is_read(blocks: list[bytes]) -> None:
     refused = receive(blocks)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, RefusedBody)
     for read in (refused.read, refused.readline, refused.readlines, lambda: refused.read(1)):
         with pytest.raises(RequestEntityTooLarge):
             read()
@@ -58,21 +65,21 @@ def test_a_body_that_is_larger_than_the_limit_raises_when_it_is_read(blocks: lis
 
 
 def test_a_body_that_is_declared_larger_than_the_limit_is_not_received() -> None:
-    assert isinstance(receive([], declared=2 * IN_MEMORY + 1), Refused)
+    assert isinstance(receive([], declared=2 * IN_MEMORY + 1), RefusedBody)
 
 
 @pytest.mark.parametrize("blocks", [[], [b"a"], [b"a" * IN_MEMORY, b"b"]])
 def test_a_body_that_breaks_off_is_none(blocks: list[bytes]) -> None:
-    with pytest.raises(ClientLeft):
+    with pytest.raises(ClientDisconnected):
         asyncio.run(receive_body(receiver(blocks, breaks_off=True), None, LIMITS))
 
 
-def test_lingering_reads_to_the_end() -> None:
+def test_the_rest_of_a_refused_body_is_read_to_its_end() -> None:
     blocks = [b"a"] * 10
     left = receiver(blocks)
 
     async def main() -> None:
-        await linger(left)
+        await discard_body(left)
         assert (await left())["type"] == "http.disconnect"
 
     asyncio.run(main())

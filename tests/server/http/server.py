@@ -1,8 +1,7 @@
 """Serves a WSGI application that tells what it sees, under the bridge and gunicorn.
 
-Its argument is JSON: the ``folder`` of its events and gates, gunicorn's ``options``, the bridge's
-``limits``, ``plugins``, a plugin path whose Micro is to be served instead, and ``eager``, whether each
-call is taken for a quick one.
+Its argument is JSON: the ``folder`` of its events and gates, gunicorn's ``options``, the ``loop``, the limits
+of the ``body`` and of the ``head`` of a request, and ``plugins``, the path of plugins to serve instead.
 """
 
 from __future__ import annotations
@@ -12,21 +11,20 @@ import ctypes
 import hashlib
 import json
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 from wsgiref.validate import validator
 
 from gunicorn.app.base import BaseApplication
 
-from micro.server.asgi import BridgeWorker
-from micro.server.body import Limits
-from micro.server.bridge import Bridge
-from micro.server.connection import Connection
+from micro.server.http.body import BodyLimits
+from micro.server.http.bridge import Bridge
+from micro.server.http.protocols import HeadLimits
+from micro.server.http.worker import BridgeWorker
 
 TEXT = [("Content-Type", "text/plain")]
 BARE = "/bare"
@@ -136,16 +134,6 @@ def wait(request: Request) -> Iterable[bytes]:
     return Blocks([b"done"], request.events)
 
 
-def quick(request: Request) -> Iterable[bytes]:
-    """Tell which thread answers; at once, but where a gate is shut."""
-    if not request.events.is_open(request.query["gate"]):
-        request.events.tell("waits")
-        request.events.wait_for(request.query["gate"])
-    data = json.dumps({"thread": threading.current_thread().name}).encode()
-    request.start("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(data)))])
-    return [data]
-
-
 def rests(request: Request) -> Iterable[bytes]:
     """Stream an event, then rest until a gate is opened, then stream another."""
     request.start("200 OK", TEXT)
@@ -183,7 +171,7 @@ def _failing() -> Iterator[bytes]:
     raise ValueError("late")
 
 
-def replace(request: Request) -> Iterable[bytes]:
+def replace_head(request: Request) -> Iterable[bytes]:
     """Replace the head of the answer before and, in vain, after it was sent."""
     request.start("200 OK", TEXT)
     when = request.query["when"]
@@ -213,7 +201,7 @@ def freeze(request: Request) -> Iterable[bytes]:
     return []
 
 
-_ALL = (status, numbers, write, wait, quick, rests, head, fail, replace, freeze)
+_ALL = (status, numbers, write, wait, rests, head, fail, replace_head, freeze)
 ROUTES = {each.__name__: each for each in _ALL}
 
 
@@ -236,16 +224,14 @@ def watched(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes
     return choose
 
 
-def tell_of_tasks(path: Path) -> None:
-    """Have a file tell of each call that gunicorn's task sees to."""
-    handle = Connection._handle_http_request
+def make_worker(given: dict[str, Any]) -> type[BridgeWorker]:
+    class Worker(BridgeWorker):
+        CONFIG_KWARGS: ClassVar[dict[str, Any]] = {**BridgeWorker.CONFIG_KWARGS, "loop": given["loop"]}
 
-    async def told(self: Connection, request: Any, *args: Any) -> Any:
-        with path.open("a") as file:
-            file.write(f"{request.method} {request.path}\n")
-        return await handle(self, request, *args)
+        def head_limits(self) -> HeadLimits:
+            return replace(super().head_limits(), **given["head"])
 
-    Connection._handle_http_request = told
+    return Worker
 
 
 class Server(BaseApplication):
@@ -257,11 +243,9 @@ class Server(BaseApplication):
     def load_config(self) -> None:
         options = {
             "bind": "127.0.0.1:0",
-            "worker_class": BridgeWorker,
+            "worker_class": make_worker(self.given),
             "threads": 4,
-            "asgi_loop": "asyncio",
             "loglevel": "info",
-            "asgi_disconnect_grace_period": 0,
             "control_socket_disable": True,
             "post_worker_init": lambda worker: self._ready(worker),
             "worker_exit": lambda _arbiter, _worker: Events(self.folder).tell("exits"),
@@ -270,21 +254,15 @@ class Server(BaseApplication):
             self.cfg.set(key, value)
 
     def load(self) -> Bridge:
-        limits = Limits(**self.given["limits"])
+        limits = BodyLimits(**self.given["body"])
         if plugins := self.given.get("plugins"):
-            # Here, as most tests do not need them and would wait for them.
-            from micro.api.headers import FIXED
+            # Imported here, because most tests do not need them and would wait for them.
             from micro.api.rest import create_app
             from micro.layers import load_settings
 
-            app = create_app(load_settings({"plugin_path": plugins, "max_body_size": limits.body_size}, {}))
-            bridge = Bridge(app, self.cfg.threads, limits, fixed=FIXED)
-        else:
-            bridge = Bridge(watched(make_app(Events(self.folder))), self.cfg.threads, limits)
-        if self.given["eager"]:
-            tell_of_tasks(self.folder / "tasks")
-            bridge._pace.is_quick = lambda path: True  # type: ignore[method-assign]
-        return bridge
+            app = create_app(load_settings({"plugin_path": plugins, "max_body_size": limits.size}, {}))
+            return Bridge(app, self.cfg.threads, limits)
+        return Bridge(watched(make_app(Events(self.folder))), self.cfg.threads, limits)
 
     def _ready(self, worker: Any) -> None:
         draft = self.folder / f"draft-{worker.pid}"

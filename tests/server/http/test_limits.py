@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ import pytest
 pytestmark = pytest.mark.measured
 
 MIB = 1024 * 1024
-LIMITS = {"body_size": 4 * MIB, "head_seconds": 0.5, "body_seconds": 0.5, "body_rate": MIB}
+BODY = {"size": 4 * MIB, "seconds": 0.5, "rate": MIB}
+HEAD = {"seconds": 0.5}
 ECHO = """
 from micro import PluginBase, PluginDescription
 
@@ -26,7 +28,7 @@ plugin = PluginDescription(name="Echo", version="1", description="Echoes")
 
 @pytest.fixture(scope="module")
 def server(serve_shared: Callable[..., Any]) -> Any:
-    return serve_shared(limits=LIMITS)
+    return serve_shared(body=BODY, head=HEAD)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def micro(serve_shared: Callable[..., Any], tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("plugins")
     (folder / "echo").mkdir()
     (folder / "echo" / "interface.py").write_text(ECHO)
-    return serve_shared(limits=LIMITS, plugins=str(folder))
+    return serve_shared(body=BODY, head=HEAD, plugins=str(folder))
 
 
 @pytest.mark.parametrize(
@@ -98,13 +100,6 @@ def test_time_is_given_for_what_has_arrived(server: Any) -> None:
         assert client.send("x").read().json()["length"] == 3 * MIB + 1
 
 
-def test_a_wait_that_the_server_itself_gives_up_is_a_timeout(serve: Callable[..., Any]) -> None:
-    with serve(timeout=1).connect() as client:
-        client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
-        answer = client.read()
-        assert (answer.status, answer.json()["status"]) == (408, 408)
-
-
 @pytest.mark.parametrize("sent", ["", "GET / HT", "GET / HTTP/1.1\r\nHost: x\r\nX-Long: "])
 def test_a_connection_whose_first_head_does_not_come_is_closed(server: Any, sent: str) -> None:
     with server.connect() as client:
@@ -118,6 +113,51 @@ def test_a_connection_whose_next_head_does_not_come_is_closed(server: Any) -> No
         assert client.send("GET / HTTP/1.1\r\n").is_closed()
 
 
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+def test_a_head_that_comes_byte_by_byte_is_given_up(
+    server: Any, sent: bytes, wait_until: Callable[..., Any]
+) -> None:
+    with server.connect() as client:
+        client.send(sent)
+        wait_until(lambda: _is_cut_off(client))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\n" + b"X-Long: " + b"a" * 100_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"X-Many: a\r\n" * 101 + b"\r\n",
+        b"GET / HTTP/1.1\r\n" + (b"X-Large: " + b"a" * 8000 + b"\r\n") * 10 + b"\r\n",
+        b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX-Endless: " + b"a" * 70_000,
+    ],
+    ids=["a field", "fields", "in all", "the request line", "without an end"],
+)
+@pytest.mark.parametrize("pieces", [1, 30])
+def test_a_head_that_is_too_large_is_refused(server: Any, head: bytes, pieces: int) -> None:
+    with server.connect() as client:
+        size = len(head) // pieces + 1
+        with suppress(ConnectionError):
+            for start in range(0, len(head), size):
+                client.send(head[start : start + size])
+        with suppress(ConnectionError):
+            answer = client.read()
+            assert answer.status in (400, 431)
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert client.is_closed()
+    assert server.get("/").status == 200
+
+
+def test_a_head_without_an_end_behind_a_running_call_is_cut_off(server: Any) -> None:
+    with server.connect() as client:
+        client.get("/wait?gate=behind")
+        server.wait_for("started")
+        with suppress(ConnectionError):
+            client.send(b"GET / HTTP/1.1\r\nX-Endless: " + b"a" * 500_000)
+        assert client.is_closed()
+    server.open("behind")
+
+
 def test_slow_clients_hold_no_thread(serve: Callable[..., Any]) -> None:
     server = serve(threads=1)
     slow = [
@@ -127,6 +167,17 @@ def test_slow_clients_hold_no_thread(serve: Callable[..., Any]) -> None:
     for client in slow:
         with client:
             assert client.send("2").read().json()["length"] == 2
+
+
+def _is_cut_off(client: Any) -> bool:
+    """Send a byte; return True if the server has closed the connection."""
+    client.socket.settimeout(0.05)
+    try:
+        return client.send(b"a").socket.recv(100) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
 
 
 def _check_refusal(answer: Any, status: int, sentence: str) -> None:

@@ -195,9 +195,13 @@ def _starter(folder: Path) -> Iterator[Callable[..., Served]]:
     started: list[Served] = []
 
     def start(
-        limits: dict[str, Any] | None = None, plugins: str = "", eager: bool = False, **options: Any
+        body: dict[str, Any] | None = None,
+        head: dict[str, Any] | None = None,
+        plugins: str = "",
+        loop: str = "auto",
+        **options: Any,
     ) -> Served:
-        given = {"limits": limits or {}, "plugins": plugins, "eager": eager}
+        given = {"body": body or {}, "head": head or {}, "plugins": plugins, "loop": loop}
         started.append(Served(folder / f"server{len(started)}", options, given))
         return started[-1].wait_until_ready(options.get("workers", 1))
 
@@ -220,7 +224,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
 @pytest.fixture(scope="module")
 def serve_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Served]]:
     """Like ``serve``, for the tests of a module."""
-    with _starter(tmp_path_factory.mktemp("bridge")) as start:
+    with _starter(tmp_path_factory.mktemp("http")) as start:
         yield start
 
 

@@ -16,7 +16,7 @@ def test_calls_that_run_and_wait_are_answered_before_the_server_stops(
     clients = [server.connect().get("/wait?gate=end") for _ in range(6)]
     server.wait_for("started", 2)
     server.signal(signal.SIGTERM)
-    wait_until(lambda: "Worker shutting down" in server.output())
+    wait_until(lambda: "Shutting down" in server.output())
     server.open("end")
     for client in clients:
         with client:
@@ -36,7 +36,7 @@ def test_a_reload_answers_old_calls_in_the_old_worker_and_new_ones_in_the_new(
         server.wait_for("started")
         server.signal(signal.SIGHUP)
         wait_until(lambda: server.ready_workers(without=server.workers))
-        wait_until(lambda: "Worker shutting down" in server.output())
+        wait_until(lambda: "Shutting down" in server.output())
         assert server.get("/").status == 200
         server.open("end")
         assert client.read().body == b"done"
@@ -86,7 +86,7 @@ def test_a_connection_that_is_open_is_still_answered_while_the_server_stops(
     with server.connect() as idle, server.connect() as client:
         client.get("/").read()
         server.signal(signal.SIGTERM)
-        wait_until(lambda: "Worker shutting down" in server.output())
+        wait_until(lambda: "Shutting down" in server.output())
         assert client.get("/").read().headers["connection"] == "close"
         assert client.is_closed()
         # This one never called.
@@ -113,7 +113,7 @@ def test_the_server_waits_for_runs_whose_clients_have_left(
         client.get("/wait?gate=end")
         server.wait_for("started")
     server.signal(signal.SIGTERM)
-    wait_until(lambda: "Worker shutting down" in server.output())
+    wait_until(lambda: "Shutting down" in server.output())
     server.open("end")
     assert server.end() == 0
     assert server.events() == ["started", "finished", "closed in a thread", "exits"]

@@ -6,14 +6,14 @@ import asyncio
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from io import BytesIO
 from typing import Any
 
 import pytest
 
-from micro.server.call import Call
+from micro.server.http.wsgi import WSGICall
 
 TEXT = [("Content-Type", "text/plain")]
 
@@ -50,7 +50,7 @@ def call_of(
     status: str = "200 OK",
     headers: list[tuple[str, str]] | None = None,
     method: str = "GET",
-) -> Call:
+) -> WSGICall:
     """Make the call of an application, or of one that answers with these blocks."""
 
     def app(_environ: Any, start_response: Any) -> Any:
@@ -58,30 +58,14 @@ def call_of(
         return answer
 
     environ = {"REQUEST_METHOD": method, "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.input": BytesIO(b"body")}
-    return Call(answer if callable(answer) else app, environ, lambda *_: Future())
+    return WSGICall(answer if callable(answer) else app, environ)
 
 
-def steps(call: Call) -> list[bytes]:
+def steps(call: WSGICall) -> list[bytes]:
     data = [call.step()]
     while call.more:
         data.append(call.step())
     return data
-
-
-def test_headers_that_are_known_are_lines() -> None:
-    environ = {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.input": BytesIO()}
-    known = {("A", "1"): b"a: 1\r\n", ("B", "2"): b"b: 2\r\n"}
-
-    def app(_environ: Any, start_response: Any) -> Any:
-        start_response("200 OK", [("A", "1")])
-        start_response("500 No", [("B", "2"), ("A", "other"), ("A", "1"), *length(1)], (None, None, None))
-        return [b"x"]
-
-    call = Call(app, environ, lambda *_: Future(), known)
-    call.step()
-    assert call.lines == b"b: 2\r\na: 1\r\n"
-    assert call.headers == [(b"a", b"other"), (b"content-type", b"text/plain"), (b"content-length", b"1")]
-    assert call.length == 1
 
 
 @pytest.mark.parametrize(
@@ -253,26 +237,14 @@ def test_a_call_abandoned_before_its_first_step_is_not_made() -> None:
     assert (call.step(), call.more, call.body.closed) == (b"", False, True)
 
 
-@pytest.mark.parametrize("abandoned_first", [False, True])
-def test_write_fails_when_the_call_is_abandoned(abandoned_first: bool) -> None:
+def test_blocks_that_are_written_come_before_the_first_block() -> None:
     def app(_environ: Any, start_response: Any) -> list[bytes]:
         write = start_response("200 OK", TEXT)
-        if abandoned_first:
-            call.abandon()
         write(b"a")
-        return []
+        write(b"b")
+        return [b"c"]
 
-    def write_soon(call: Call, _data: bytes) -> Future[None]:
-        future: Future[None] = Future()
-        if not abandoned_first:
-            call._writing = future
-            call.abandon()
-        return future
-
-    environ = {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.input": BytesIO()}
-    call = Call(app, environ, write_soon)
-    with pytest.raises(CancelledError):
-        call.step()
+    assert steps(call_of(app)) == [b"abc"]
 
 
 def test_a_call_that_is_over_is_not_left_to_the_garbage_collector() -> None:
@@ -281,9 +253,7 @@ def test_a_call_that_is_over_is_not_left_to_the_garbage_collector() -> None:
         "SERVER_PROTOCOL": "HTTP/1.1",
         "wsgi.input": BytesIO(),
     }
-    call = Call(
-        lambda _environ, start_response: start_response("200 OK", TEXT) and [], environ, lambda *_: Future()
-    )
+    call = WSGICall(lambda _environ, start_response: start_response("200 OK", TEXT) and [], environ)
     environ["micro.rest"] = call.rest
     call.step()
     over = weakref.ref(call)

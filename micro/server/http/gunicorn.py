@@ -1,11 +1,13 @@
-"""The REST server: gunicorn with Micro's Flask application."""
+"""The REST server: gunicorn manages its processes, and each loads Micro's Flask application."""
 
 from __future__ import annotations
 
 import logging
 import os
+import ssl
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
@@ -13,8 +15,8 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.errors import AppImportError
 from gunicorn.glogging import Logger
 from gunicorn.http.errors import ParseException
+from gunicorn.sock import ssl_context
 
-from micro.api.headers import FIXED
 from micro.api.problem import problem
 from micro.api.rest import FEATURES, create_app
 from micro.errors import (
@@ -29,13 +31,12 @@ from micro.errors import (
 from micro.readiness import NotReady
 from micro.ready import REST, generations, tell_ready
 from micro.server.agreement import Agreement
-from micro.server.asgi import BridgeWorker
-from micro.server.body import Limits
-from micro.server.bridge import Bridge
 from micro.server.child import Role
 from micro.server.facts import load
+from micro.server.http.body import BodyLimits
+from micro.server.http.bridge import Bridge
+from micro.server.http.worker import IGNORED, BridgeWorker
 from micro.server.signals import keep_from_children
-from micro.server.tls import check_tls
 from micro.service import Micro
 from micro.settings import DEFAULT, Settings
 from micro.web.probes import PROBES, readiness_of
@@ -48,8 +49,9 @@ log = logging.getLogger(__name__)
 NEEDED = (*FEATURES, "pydantic.fields")
 """What the application imports as it is made, and pydantic as it sees the first plugin."""
 
-# What the file may set for Flask-CORS, and what the supervisor decides.
+# Settings that gunicorn is not given: the first is for Flask-CORS, the supervisor decides the others.
 _NOT_GUNICORN = ("cors", "daemon", "pidfile", "reuse_port")
+_TLS_FILES = ("certfile", "keyfile", "ca_certs")
 
 
 class GunicornLogger(Logger):  # type: ignore[misc]
@@ -80,14 +82,14 @@ class RestServer(BaseApplication):  # type: ignore[misc]
         super().__init__()
 
     def do_load_config(self) -> None:
-        # The base class ends the process on errors; here they are raised.
+        # The base class ends the process on errors; this one raises them.
         self.load_default_config()
         self.load_config()
 
     def load_config(self) -> None:
         self._set_options()
         try:
-            # gunicorn looks a class up when it is first asked for it.
+            # gunicorn imports a class when the setting is first read.
             _ = self.cfg.worker_class, self.cfg.logger_class
         except RuntimeError as err:
             cause = str(err).splitlines()[0].rstrip(": ")
@@ -118,12 +120,13 @@ class RestServer(BaseApplication):  # type: ignore[misc]
             )
         if passed.get("daemon"):
             log.warning("Setting 'gunicorn.daemon' is ignored: Micro itself watches gunicorn")
+        if self._worker_class() is BridgeWorker:
+            for name in sorted(IGNORED & passed.keys()):
+                log.warning("Setting 'gunicorn.%s' is ignored: uvicorn's worker has no such setting", name)
         return {
             "bind": self.role.listen or self.settings.bind,
             "workers": self.settings.gunicorn_workers,
             "threads": self._threads(),
-            # The bridge sees to what a client leaves behind.
-            "asgi_disconnect_grace_period": 0,
             "graceful_timeout": self.settings.stop_timeout,
             "loglevel": self.settings.log_level.lower(),
             "logger_class": GunicornLogger,
@@ -136,12 +139,11 @@ class RestServer(BaseApplication):  # type: ignore[misc]
         }
 
     def _worker_class(self) -> Any:
-        given = self.settings.gunicorn_options.get("worker_class", "asgi")
-        return BridgeWorker if given == "asgi" else given
+        return self.settings.gunicorn_options.get("worker_class", BridgeWorker)
 
     def _threads(self) -> int:
         is_sync = self.settings.gunicorn_options.get("worker_class") == "sync"
-        # With more than one gunicorn takes gthread for sync; who asks for them may have that.
+        # gunicorn turns "sync" with several threads into "gthread": only if the user asked for threads.
         is_asked = self.settings.source("gunicorn_threads") != DEFAULT
         return 1 if is_sync and not is_asked else self.settings.gunicorn_threads
 
@@ -154,14 +156,14 @@ class RestServer(BaseApplication):  # type: ignore[misc]
         except MicroError as err:
             if self.cfg.preload_app:
                 raise
-            # In a worker gunicorn knows this error: it tells the message and starts no other worker.
+            # gunicorn prints the message of this error and starts no further worker.
             raise AppImportError(f"Error: {err.message}") from err
-        if self.cfg.worker_class is not BridgeWorker:
-            # Other workers find out about a malformed chunk when the application reads it.
+        if self._worker_class() not in (BridgeWorker, "asgi"):
+            # gunicorn's own workers find a malformed chunk only when the application reads the body.
             app.register_error_handler(ParseException, _refuse_malformed)
             return app
-        limits = Limits(body_size=self.settings.max_body_size)
-        return Bridge(app, self.cfg.threads, limits, PROBES | {"/metrics"}, FIXED)
+        limits = BodyLimits(size=self.settings.max_body_size)
+        return Bridge(app, self.cfg.threads, limits, PROBES | {"/metrics"})
 
     def _check_serving(self) -> str:
         if self.worker is not None and not self.worker.alive:
@@ -187,8 +189,8 @@ def _refuse_malformed(error: Exception) -> Response:
     return problem(400, error_fields(BadRequest(f"The body cannot be read: {error}")))
 
 
-class Server(Arbiter):  # type: ignore[misc]
-    """Leaves a Unix socket where it is at its end: another server may listen on it."""
+class SharingArbiter(Arbiter):  # type: ignore[misc]
+    """Leaves a Unix socket in place when it stops: the next server listens on the same one."""
 
     LISTENERS: list[Any]
 
@@ -201,21 +203,45 @@ class Server(Arbiter):  # type: ignore[misc]
 
 def check_options(settings: Settings) -> None:
     """Raise ConfigError where gunicorn could not serve with the settings."""
-    check_tls(RestServer(settings, Role(REST)).cfg, settings.source("gunicorn_options"))
+    _check_tls(RestServer(settings, Role(REST)).cfg, settings.source("gunicorn_options"))
+
+
+def _check_tls(cfg: Any, source: str) -> None:
+    """Raise ConfigError if certificate and key cannot be used; gunicorn would fail at every connection.
+
+    ``source`` names the layer of the settings that gave them.
+    """
+    if not cfg.is_ssl:
+        return
+    where = f"Section 'gunicorn' ({source})"
+    if not cfg.certfile:
+        raise ConfigError(f"{where}: expected 'certfile' beside 'keyfile'; name the file of the certificate.")
+    for name in _TLS_FILES:
+        file = getattr(cfg, name)
+        if file and not Path(file).is_file():
+            raise ConfigError(f"{where}: '{name}' names '{file}', where no file is.")
+    try:
+        ssl_context(cfg)
+    except (OSError, ssl.SSLError, ValueError) as err:
+        files = ", ".join(f"{name} '{file}'" for name in _TLS_FILES if (file := getattr(cfg, name)))
+        reason = getattr(err, "reason", None) or getattr(err, "strerror", None) or err
+        raise ConfigError(
+            f"{where}: {files}: expected a certificate and its key in PEM, without a password; {reason}."
+        ) from err
 
 
 def main(settings: Settings, role: Role) -> int:
     """Serve until told to stop; return the exit code."""
     server = RestServer(settings, role)
-    check_tls(server.cfg, settings.source("gunicorn_options"))
+    _check_tls(server.cfg, settings.source("gunicorn_options"))
     pid = os.getpid()
     try:
-        Server(server).run()
+        SharingArbiter(server).run()
     except SystemExit as err:
         if os.getpid() != pid:
-            # The end of a forked worker, whose code tells gunicorn whether to start another.
+            # A forked worker ends here; by its exit code gunicorn decides whether to start another.
             raise
-        # What keeps the application from loading is its configuration.
+        # APP_LOAD_ERROR means bad configuration: exit with the usage code.
         return EXIT_USAGE if err.code == Arbiter.APP_LOAD_ERROR else EXIT_FAILED if err.code else EXIT_OK
     return EXIT_OK
 
