@@ -135,7 +135,7 @@ def _trips(trip: Trip, count: int) -> float:
 
 
 def _burst(burst: Burst, count: int) -> float:
-    """Return how many a second were done of a burst."""
+    """Return the throughput of a burst, per second."""
     began = time.perf_counter()
     burst(count)
     return count / (time.perf_counter() - began)
@@ -143,7 +143,7 @@ def _burst(burst: Burst, count: int) -> float:
 
 @contextmanager
 def _kinds(folder: Path, broker: str, options: argparse.Namespace) -> Iterator[dict[str, Kind]]:
-    """Start a worker of each sort, and yield what to measure, by name."""
+    """Start a worker of each kind, and yield the kinds to measure by name."""
     mark = f"micro-benchmark-{folder.name}"
     plain: dict[str, dict[str, Any]] = {"bare": {}} | ({"safe": SAFE} if options.safe else {})
     try:
@@ -168,7 +168,7 @@ def _forget(broker: str, queues: Sequence[str]) -> None:
     """Delete the queues and exchanges, which would outlive the benchmark on a broker that is not its own."""
     with Connection(broker) as connection:
         for queue in queues:
-            # Not all of them have an exchange.
+            # Some queues have no exchange.
             with suppress(*connection.channel_errors):
                 connection.channel().queue_delete(queue)
                 connection.channel().exchange_delete(queue)

@@ -98,7 +98,7 @@ def _make_plugins(folder: Path, number: int) -> Path:
 
 @contextmanager
 def _service(folder: Path, plugins: Path, gunicorn: dict[str, Any]) -> Iterator[tuple[int, int]]:
-    """Run it; give its port and process id."""
+    """Run Micro; yield its port and process id."""
     port = free_port()
     places = {f"{each}_folder_path": str(folder) for each in ("log", "pid", "state")}
     options = {"bind": f"127.0.0.1:{port}", **gunicorn}
@@ -135,7 +135,7 @@ def _cost(pid: int, url: str, script: Path) -> float:
 
 
 def _document(connection: HTTPConnection, path: str) -> str:
-    """Tell how long it takes first, when it is there, and for who has it already."""
+    """Return the times of the first request, of the next one, and of one with the ETag."""
     told = []
     tag: str | None = None
     for what in ("at first", "again", "with its ETag"):
@@ -149,7 +149,7 @@ def _document(connection: HTTPConnection, path: str) -> str:
 def _call(
     connection: HTTPConnection, method: str, path: str, body: str = "", headers: dict[str, str] | None = None
 ) -> str | None:
-    """Call; return the ETag of the answer."""
+    """Send a request; return the ETag of the response."""
     connection.request(method, path, body or None, {"Content-Type": "application/json", **(headers or {})})
     answer = connection.getresponse()
     text = answer.read()

@@ -30,7 +30,7 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def main() -> int:
-    """Measure and print; the exit status is 1 when the bound is passed."""
+    """Measure and print; return exit status 1 if the ratio exceeds the bound."""
     options = _options()
     if options.counted:
         _be_counted(options.calls)
@@ -68,9 +68,9 @@ def _applications() -> tuple[Application, Application]:
     applications = app, create_app(Settings(plugin_path=(HERE / "plugins",)))
     for each in applications:
         _repeat(each, 200)
-    # What adds the runs up is loaded by another thread, half a second after the first.
+    # Flush now: another thread would load the metrics code half a second after the first run.
     applications[1].extensions["micro"].observer.flush()
-    # A look through all that was loaded would count for the call that happens to set it off.
+    # Collect now, and exempt what is loaded, so that no measured call pays for a full collection.
     gc.collect()
     gc.freeze()
     return applications
@@ -85,7 +85,7 @@ def _call(app: Application) -> None:
 
     answer = app(_environ(), start)
     body = b"".join(answer)
-    # A server closes what it has sent, which ends the request.
+    # A WSGI server calls close() after the response, which ends the request.
     getattr(answer, "close", lambda: None)()
     if status != "200 OK" or b"Hello Micro" not in body:
         raise SystemExit(f"Expected the greeting, found {status}: {body!r}")
@@ -121,7 +121,7 @@ def _repeat(app: Application, calls: int) -> None:
 
 
 def _time(rounds: int, calls: int) -> tuple[float, float]:
-    """Return the medians of the rounds, in which the two take turns."""
+    """Return the median CPU time of a call, in microseconds, of Flask and Micro in turns."""
     applications = _applications()
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
@@ -133,7 +133,7 @@ def _time(rounds: int, calls: int) -> tuple[float, float]:
 
 
 def _count(calls: int) -> tuple[float, float]:
-    """Return the instructions of a call of each, from a process under callgrind."""
+    """Return the instructions per call of Flask and Micro, counted by callgrind."""
     with TemporaryDirectory() as folder:
         command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={folder}/out"]
         itself = [sys.executable, __file__, "--counted", "--calls", str(calls)]
@@ -143,8 +143,8 @@ def _count(calls: int) -> tuple[float, float]:
 
 
 def _same_hashes() -> dict[str, str]:
-    """With hashes as they come, dictionaries and so the counts would differ from run to run."""
-    # A measurement of coverage would be counted, too.
+    """Return an environment with fixed hashes: random ones make the counts differ between runs."""
+    # Leave out the variables of coverage, whose instructions would be counted too.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     return {**kept, "PYTHONHASHSEED": "0"}
 

@@ -24,7 +24,7 @@ _HOMES = {
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        # Imported when first asked for: a command such as `micro -h` needs none of them.
+        # Import each name on first use: `micro -h`, for one, needs none of them and must start quickly.
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return globals().setdefault(name, getattr(import_module(_HOMES[name]), name))

@@ -1,4 +1,4 @@
-"""python -m micro"""
+"""Runs the ``micro`` command for ``python -m micro``."""
 
 from micro.cli import main
 

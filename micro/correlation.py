@@ -1,4 +1,4 @@
-"""What ties the log lines, jobs and further calls of one call together: request id and W3C trace."""
+"""Request id and W3C trace context of the current call, as log lines, jobs and outgoing calls carry them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]
 _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
 _MOST_STATE = 512
 REQUEST_ID, TRACEPARENT, TRACESTATE = "request_id", "traceparent", "tracestate"
-"""The headers of Celery messages."""
+"""Names of the headers in Celery messages."""
 
 
 class Call(NamedTuple):
-    """One call: what identifies it and, while a plugin runs, for which plugin and job."""
+    """The ids of one call and, while a plugin runs, the names of the plugin and its job."""
 
     request_id: str
     traceparent: str | None = None
@@ -28,21 +28,21 @@ class Call(NamedTuple):
 
     @property
     def trace_id(self) -> str | None:
-        """The trace that the call belongs to."""
+        """The trace id, 32 hexadecimal digits; None if the call has no trace."""
         return self.traceparent[3:35] if self.traceparent else None
 
 
 CALL: ContextVar[Call | None] = ContextVar("micro_call", default=None)
-"""The call that this thread, or this asyncio task, works for."""
+"""The call that the current thread or asyncio task serves."""
 
 
 def accept(
     request_id: object, traceparent: object, tracestate: object = None, own_id: str | None = None
 ) -> Call:
-    """Take what a caller sent, where it is what it should be, and make what is missing.
+    """Return a Call with the ids that the caller sent; generate those that are missing or malformed.
 
-    ``own_id`` is what a call without a request id is known by. A trace that came is passed on as it is: this
-    process records no span of its own that could stand between.
+    ``own_id`` is the request id to use if the caller sent none. A valid traceparent is passed on unchanged,
+    because this process records no span of its own.
     """
     if not (isinstance(request_id, str) and _REQUEST_ID.fullmatch(request_id)):
         request_id = own_id or ""
@@ -53,25 +53,25 @@ def accept(
 
 
 def is_made(traceparent: str) -> bool:
-    """Tell whether it was made here, for want of one: it is of no span, and nobody chose not to record."""
+    """Return True if ``accept`` generated the traceparent: no span and no sampling decision exist yet."""
     return traceparent[3:19] == traceparent[36:52]
 
 
 def accept_message(get: Callable[[str], Any], own_id: str) -> Call:
-    """Take what the headers of a Celery message say; a message without a request id is known by its own."""
+    """Return the Call in the headers of a Celery message; ``own_id`` is used if they hold no request id."""
     return accept(get(REQUEST_ID), get(TRACEPARENT), get(TRACESTATE), own_id)
 
 
 def accept_task(request: Any, own_id: str | None = None) -> Call:
-    """Take what the headers of a Celery task's message say, from its ``request``."""
-    # Where a task is called in the caller's own process, its headers are not spread out.
+    """Return the Call in the headers of a Celery task, read from its ``request``."""
+    # Celery copies headers to attributes of the request, except for an eager task in the caller's process.
     headers = request.headers or {}
     return accept_message(lambda name: request.get(name) or headers.get(name), own_id or request.id)
 
 
 @contextmanager
 def working_for(call: Call) -> Iterator[None]:
-    """Let what is done within be done on behalf of the call."""
+    """Make ``call`` the current call inside the ``with`` block."""
     token = CALL.set(call)
     try:
         yield
@@ -80,7 +80,7 @@ def working_for(call: Call) -> Iterator[None]:
 
 
 def message_headers() -> dict[str, str]:
-    """Return the headers for a message that is sent on behalf of the current call, if there is one."""
+    """Return the headers for a Celery message of the current call; empty if there is none."""
     call = CALL.get()
     if call is None:
         return {}
@@ -89,14 +89,14 @@ def message_headers() -> dict[str, str]:
 
 
 def http_headers() -> dict[str, str]:
-    """Return the headers for an HTTP request that is sent on behalf of the current call."""
+    """Return the headers for an HTTP request of the current call; empty if there is none."""
     headers = message_headers()
     request_id = headers.pop(REQUEST_ID, None)
     return headers | {"X-Request-ID": request_id} if request_id else headers
 
 
 def _new_id() -> str:
-    # No secret, and at a third of the cost of one. A forked process draws numbers of its own.
+    # An id is no secret, and `secrets` costs three times as much. Python reseeds `random` after a fork.
     return f"{getrandbits(128) or 1:032x}"
 
 
@@ -105,7 +105,7 @@ def _is_traceparent(text: str) -> bool:
     if not found or len(text) > _MOST_STATE:
         return False
     version, trace, span, more = found.groups()
-    # Only a later version may have more at its end; version ff is forbidden, as are ids of zeros.
+    # W3C: only versions after 00 may have further fields; version ff and ids of only zeros are invalid.
     return version != "ff" and not (version == "00" and more) and trace != _NO_TRACE and span != _NO_SPAN
 
 

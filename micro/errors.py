@@ -1,4 +1,4 @@
-"""Every error a caller can meet: its sentence, its HTTP status, its exit code."""
+"""Every error that a caller can get: its message, HTTP status, code and exit code."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ EXIT_RUNNING = 4
 
 @dataclass(frozen=True)
 class FieldError:
-    """One wrong parameter: a JSON Pointer (RFC 6901) to it and a sentence."""
+    """One wrong parameter: its JSON Pointer (RFC 6901) and a message."""
 
     pointer: str
     message: str
 
 
 class MicroError(Exception):
-    """Base of all errors whose sentence may be shown to the caller."""
+    """Base class of all errors whose message may be shown to the caller."""
 
     status = 500
     code = "internal-error"
@@ -65,7 +65,7 @@ class PluginLoadError(MicroError):
 
 
 class BadRequest(MicroError):
-    """The call cannot be read: no JSON, or not a JSON object."""
+    """The body of the call is not JSON, or not a JSON object."""
 
     status = 400
     code = "bad-request"
@@ -73,21 +73,21 @@ class BadRequest(MicroError):
 
 
 class Unauthorized(MicroError):
-    """The request has no API key, or one that is not known."""
+    """The request has no API key, or an unknown one."""
 
     status = 401
     code = "unauthorized"
 
 
 class Forbidden(MicroError):
-    """The API key is not one for this."""
+    """The API key does not permit this request."""
 
     status = 403
     code = "forbidden"
 
 
 class PluginNotFound(MicroError):
-    """No plugin, or more than one, answers to the name."""
+    """No plugin has the name, or the name is ambiguous."""
 
     status = 404
     code = "plugin-not-found"
@@ -107,21 +107,22 @@ class InvalidParameters(MicroError):
 
 
 class PluginFailed(MicroError):
-    """The plugin raised an exception that it did not declare."""
+    """The plugin raised an exception other than PluginError."""
 
     code = "plugin-failed"
 
 
 class BadResult(MicroError):
-    """The plugin returned what is no JSON object."""
+    """The plugin's result is not a JSON object, or does not match its declared type."""
 
     code = "bad-result"
 
 
 class PluginError(MicroError):
-    """An error that a plugin raises on purpose, for its callers to read.
+    """An error that a plugin raises for its callers to read.
 
-    ``status`` is the HTTP status (400-599); ``code`` a short name for programs.
+    ``status`` is the HTTP status (400-599), ``code`` a short name for programs. Raises ValueError for
+    any other status.
     """
 
     def __init__(self, message: str, status: int = 400, code: str = "plugin-error") -> None:
@@ -133,7 +134,7 @@ class PluginError(MicroError):
 
 
 def error_fields(error: MicroError) -> dict[str, Any]:
-    """Return what every transport tells of an error: its sentence, code and bad fields."""
+    """Return the fields of an error for all transports: ``error``, ``code`` and, if any, ``errors``."""
     fields: dict[str, Any] = {"error": error.message, "code": error.code}
     if isinstance(error, RecordedError) and "errors" in error.fields:
         fields["errors"] = error.fields["errors"]
@@ -143,7 +144,7 @@ def error_fields(error: MicroError) -> dict[str, Any]:
 
 
 class JobNotFound(MicroError):
-    """No job has the id: it never existed, was deleted, or was kept no longer."""
+    """No job has the id: it never existed, was deleted, or has expired."""
 
     status = 404
     code = "job-not-found"
@@ -151,7 +152,7 @@ class JobNotFound(MicroError):
 
 
 class Conflict(MicroError):
-    """The request does not fit the state of what it names; ``code`` says how."""
+    """The request conflicts with the current state of its target; ``code`` names the conflict."""
 
     status = 409
     code = "conflict"
@@ -162,14 +163,14 @@ class Conflict(MicroError):
 
 
 class StoreUnavailable(MicroError):
-    """The job table does not answer, or refuses what it was asked."""
+    """The job table does not answer, or rejected the statement."""
 
     status = 503
     code = "store-unavailable"
 
 
 class NoWorker(MicroError):
-    """No Celery worker is configured that could run a job."""
+    """No Celery worker is configured to run jobs."""
 
     status = 503
     code = "no-worker"
@@ -190,14 +191,14 @@ class TimeLimit(MicroError):
 
 
 class TooManyRuns(MicroError):
-    """The plugin does as many runs at once as it may; a later call may find it free."""
+    """The plugin has reached its concurrency limit in this process; the caller may retry."""
 
     status = 429
     code = "too-many-runs"
 
 
 class RecordedError(MicroError):
-    """An error read back from the record of a job, as its run had raised it."""
+    """The error of a job's run, restored from the job table."""
 
     def __init__(self, fields: Mapping[str, Any]) -> None:
         super().__init__(str(fields.get("error", "")), dict(fields))
@@ -207,5 +208,5 @@ class RecordedError(MicroError):
 
 
 def one_line(err: BaseException) -> str:
-    """Name any exception and its message, on one line as logs want it."""
+    """Return the type and message of an exception on one line, for logs."""
     return " ".join(f"{type(err).__name__}: {err}".split()).removesuffix(":")

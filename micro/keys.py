@@ -1,4 +1,4 @@
-"""Reads API keys, as settings and files have them; of a key only its digest is kept."""
+"""Parses API keys from settings and key files; stores only their SHA-256 digests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHORTEST = 16
 _HASHED = "sha256:"
 _ENTRY = re.compile(r"(?P<name>[^:]*):(?P<key>sha256:[^:]*|[^:]*)(?::(?P<plugins>.*))?", re.DOTALL)
 _NAME = re.compile(r"[\w.@/+-]{1,64}", re.ASCII)
-# What HTTP carries unchanged; "," and ":" would end a key in the plain form.
+# Printable ASCII, which HTTP headers carry unchanged, except "," and ":": they separate keys and fields.
 _KEY = re.compile(rf"[!-+\--9;-~]{{{SHORTEST},512}}")
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _FORM = "NAME:KEY or NAME:KEY:PLUGIN|PLUGIN"
@@ -23,9 +23,9 @@ _FIELDS = {"name", "key", "plugins"}
 
 @dataclass(frozen=True)
 class ApiKey:
-    """One key: its name, which logs may tell, the SHA-256 of the key itself, and the plugins it may call.
+    """One API key: its name (may be logged), the SHA-256 of the key, and the plugins it may call.
 
-    ``plugins`` are names as the operator wrote them; None stands for all.
+    ``plugins`` holds names as the operator wrote them; None means all plugins.
     """
 
     name: str
@@ -33,24 +33,25 @@ class ApiKey:
     plugins: tuple[str, ...] | None = None
 
     def as_raw(self) -> dict[str, Any]:
-        """Return the JSON form, in which the key is hashed."""
+        """Return the JSON form, with the hashed key."""
         limits = {} if self.plugins is None else {"plugins": list(self.plugins)}
         return {"name": self.name, "key": _HASHED + self.digest, **limits}
 
 
 def digest(key: str) -> str:
-    """Return what is kept of a key: its SHA-256, in hexadecimal."""
-    # Imported late, as it takes OpenSSL along, which `micro -h` does without.
+    """Return the SHA-256 of a key in hexadecimal; the key itself is never stored."""
+    # Import here: hashlib loads OpenSSL, which would slow down `micro -h`.
     from hashlib import sha256
 
     return sha256(key.encode()).hexdigest()
 
 
 def parse_keys(raw: Any) -> tuple[ApiKey, ...]:
-    """Read keys: text with commas between them, JSON text, or a list.
+    """Parse keys from comma-separated text, JSON text, or a list.
 
     Each is ``NAME:KEY`` or ``NAME:KEY:PLUGIN|PLUGIN``, or in JSON also
-    ``{"name": ..., "key": ..., "plugins": [...]}``. Raises ValueError, which never tells the key.
+    ``{"name": ..., "key": ..., "plugins": [...]}``. Raises ValueError; its message never
+    contains a key.
     """
     if isinstance(raw, str):
         raw = _from_json(raw) if raw.lstrip().startswith("[") else raw.split(",")
@@ -63,9 +64,9 @@ def parse_keys(raw: Any) -> tuple[ApiKey, ...]:
 
 
 def read_key_file(path: Path) -> tuple[ApiKey, ...]:
-    """Read the keys of a file: a JSON list, or one key a line, with ``#`` before comments.
+    """Read the keys in a file: a JSON list, or one key per line; ``#`` starts a comment.
 
-    Raises ConfigError, also when there is no key in it: that would be a service which nobody may call.
+    Raises ConfigError, also if the file holds no key: no caller could then use the service.
     """
     where = f"The file of API keys '{path}'"
     try:
@@ -84,7 +85,7 @@ def read_key_file(path: Path) -> tuple[ApiKey, ...]:
 
 
 def check_distinct(keys: Iterable[ApiKey]) -> None:
-    """Raise ValueError for two keys of one name, and for one key under two names."""
+    """Raise ValueError if two keys share a name, or two names share a key."""
     names: set[str] = set()
     digests: dict[str, str] = {}
     for key in keys:
@@ -102,7 +103,7 @@ def _from_json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as err:
-        # Its own message may show a part of the text.
+        # Do not repeat the parser's message: it may quote a part of a key.
         raise ValueError("expected a JSON list of keys, found '[' and then no JSON") from err
 
 

@@ -1,4 +1,4 @@
-"""Resolves the settings from four layers, and hands them to child processes.
+"""Loads the settings from four layers, and serializes them for child processes.
 
 The first layer that names a setting wins: command line, ``MICRO_*`` variables, JSON file, defaults.
 """
@@ -25,9 +25,9 @@ def load_settings(
 ) -> Settings:
     """Resolve the settings from the four layers.
 
-    ``flags`` holds what the command line gave by setting name, ``config_file`` among them; a None
-    was not given. ``environ`` stands for ``os.environ``. Raises ConfigError, which names the layer,
-    what was expected and what was found.
+    ``flags`` maps setting names, and ``config_file``, to values from the command line; None means that
+    the flag was not given. ``environ`` replaces ``os.environ``. Raises ConfigError, which names the layer,
+    the expected and the found value.
     """
     environ = os.environ if environ is None else environ
     given = {name: value for name, value in (flags or {}).items() if value is not None}
@@ -57,7 +57,7 @@ def load_settings(
 
 
 def default_file() -> dict[str, dict[str, Any]]:
-    """Return the content of a configuration file that holds the defaults."""
+    """Return the default settings in the shape of a configuration file."""
     content: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
     for setting in table():
         section, key = setting.metadata["key"].split(".")
@@ -67,14 +67,14 @@ def default_file() -> dict[str, dict[str, Any]]:
 
 
 def dump_settings(settings: Settings) -> str:
-    """Write the resolved settings as text for a child process; secrets are in clear."""
+    """Serialize the resolved settings for a child process. The text holds secrets in clear."""
     values = {each.name: to_raw(getattr(settings, each.name)) for each in table()}
     extra = {name: getattr(settings, name) for name in ("gunicorn_options", "celery_options", "sources")}
     return json.dumps({"version": __version__, "values": values, **extra})
 
 
 def check_dumped_version(text: str) -> None:
-    """Raise ConfigError where another version of Micro wrote the settings than the one that reads them."""
+    """Raise ConfigError if another version of Micro wrote the settings: Micro was upgraded while running."""
     written = json.loads(text).get("version")
     if written != __version__:
         raise ConfigError(
@@ -83,7 +83,7 @@ def check_dumped_version(text: str) -> None:
 
 
 def restore_settings(text: str) -> Settings:
-    """Read what ``dump_settings`` wrote; settings that its version did not have get their defaults."""
+    """Parse the output of ``dump_settings``; settings missing in it get their defaults."""
     content = json.loads(text)
     content.pop("version", None)
     values = content.pop("values")

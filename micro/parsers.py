@@ -1,6 +1,6 @@
-"""Reads one raw value of a setting: a string of the command line or environment, or a JSON value.
+"""Parsers of setting values: strings from the command line or environment, or JSON values.
 
-Every parser returns the typed value or raises ValueError with what was expected and what was found.
+Every parser returns the typed value, or raises ValueError that names the expected and the found value.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _JSON_NAMES = {
 
 
 def found(raw: Any) -> str:
-    """Say what a value is, short enough for a message."""
+    """Describe a value, short enough for an error message."""
     if raw is None:
         return "null"
     text = repr(raw) if isinstance(raw, str | int | float) else ""
@@ -56,7 +56,7 @@ def switch(raw: Any) -> bool:
 
 
 def number(minimum: int) -> Callable[[Any], int]:
-    """Make a parser of whole numbers from ``minimum`` on; in a file they are JSON numbers."""
+    """Return a parser of integers that are at least ``minimum``."""
     return lambda raw: _number(raw, minimum)
 
 
@@ -89,7 +89,7 @@ def log_format(raw: Any) -> str:
 
 
 def reload(raw: Any) -> str:
-    """Read how changed plugins come into service: off, watch or manual; a switch is off or watch."""
+    """Parse the reload mode: off, watch or manual. False means off, True means watch."""
     value = {True: "watch", False: "off"}.get(raw) if isinstance(raw, bool) else text(raw).strip().lower()
     if value not in _RELOADS:
         raise ValueError(f"expected one of {', '.join(_RELOADS)}, found {found(raw)}")
@@ -97,7 +97,7 @@ def reload(raw: Any) -> str:
 
 
 def names(raw: Any) -> tuple[str, ...]:
-    """Read a list of names: a JSON list, or one string with commas."""
+    """Parse a list of names: a JSON list, or a comma-separated string."""
     parts = raw.split(",") if isinstance(raw, str) else raw
     if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
         raise ValueError(f"expected names separated by commas, found {found(raw)}")
@@ -109,7 +109,7 @@ def names_or_none(raw: Any) -> tuple[str, ...] | None:
 
 
 def queues(raw: Any) -> tuple[str, ...]:
-    """Read queue names; empty stands for the queue ``micro``, as in the files that 3.x wrote."""
+    """Parse queue names; empty means the queue ``micro``, as in configuration files of Micro 3."""
     return names(raw) or ("micro",)
 
 
@@ -121,7 +121,7 @@ def path(raw: Any) -> Path:
         path = Path(value).expanduser()
     except RuntimeError as err:
         raise ValueError(f"expected a path, found {found(raw)}: that user has no home directory") from err
-    # Links stay as they are named, unless the way goes up from one.
+    # Keep symbolic links in the path, but resolve them if ".." could lead up from one.
     return path.resolve() if ".." in path.parts else path.absolute()
 
 
@@ -130,7 +130,7 @@ def path_or_none(raw: Any) -> Path | None:
 
 
 def paths(raw: Any) -> tuple[Path, ...]:
-    """Read folders: a JSON list, or one string joined as PATH is; empty means none."""
+    """Parse folders: a JSON list, or a string with the separator of PATH; empty means none."""
     parts = raw.split(os.pathsep) if isinstance(raw, str) else raw
     if not isinstance(parts, list | tuple):
         raise ValueError(f"expected a folder, or several joined by '{os.pathsep}', found {found(raw)}")
@@ -138,9 +138,9 @@ def paths(raw: Any) -> tuple[Path, ...]:
 
 
 def broker_url(raw: Any) -> str:
-    """Read the URL of a broker, or several joined by semicolons; empty means none.
+    """Parse one broker URL, or several separated by semicolons; empty means none.
 
-    What was found is not told, as it may hold a password.
+    The ValueError does not quote the URL, which may contain a password.
     """
     value = text(raw)
     for each in value.split(";") if value else ():
@@ -156,7 +156,7 @@ def broker_url(raw: Any) -> str:
 
 
 def _has_sound_port(address: str) -> bool:
-    # Only here, because it would cost every `micro -h`.
+    # Import here, not at the top, to keep `micro -h` fast.
     from urllib.parse import urlsplit
 
     try:
@@ -180,7 +180,7 @@ def node_host(raw: Any) -> str:
 
 
 def bind(raw: Any) -> str:
-    """Read an address to listen on: HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH."""
+    """Parse an address to listen on: HOST:PORT, [IPV6]:PORT, :PORT or unix:PATH."""
     value = text(raw)
     if value.startswith("unix:") and len(value) > len("unix:"):
         return value
@@ -191,7 +191,7 @@ def bind(raw: Any) -> str:
 
 
 def address_or_none(raw: Any) -> str:
-    """Read HOST:PORT, or nothing."""
+    """Parse HOST:PORT, or an empty value."""
     value = text(raw).strip()
     if value.startswith("unix:"):
         raise ValueError(f"expected HOST:PORT, found {found(raw)}")

@@ -1,4 +1,4 @@
-"""The checks that tell whether a process can do its work, each bounded in time."""
+"""Readiness checks of a process, each with a timeout."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from micro.secrets import masked_urls
 
 Found = TypeVar("Found")
 Check = Callable[[], str]
-"""Returns in a few words what it found; raises NotReady, or whatever else, where work cannot be done."""
+"""Returns a short detail if the check passes; raises NotReady, or any exception, if it fails."""
 
 _PATIENCE_SECONDS = 2.0
 _KEEP_SECONDS = 1.0
 
 
 class NotReady(MicroError):
-    """The process cannot do its work now; the sentence says why."""
+    """The process is not ready; the message gives the reason."""
 
     status = 503
     code = "not-ready"
@@ -29,7 +29,7 @@ class NotReady(MicroError):
 
 @dataclass(frozen=True)
 class Result:
-    """What a check found: whether it passed, and in a few words what it saw."""
+    """The result of a check: whether it passed, and a short detail."""
 
     name: str
     passed: bool
@@ -37,10 +37,10 @@ class Result:
 
 
 class Readiness:
-    """The checks of one process, in the order in which they were added; ``patience`` is in seconds.
+    """The readiness checks of one process, in the order in which they were added.
 
-    A check that looks elsewhere, ``remote``, gets a thread, so that one which hangs holds nobody up for
-    longer than that, and what it found is kept for a second.
+    ``patience`` is the timeout in seconds of ``remote`` checks, which ask another service: each runs in a
+    thread of its own, so that a hanging check cannot block the caller. Its result is cached for a second.
     """
 
     def __init__(self, patience: float = _PATIENCE_SECONDS) -> None:
@@ -49,14 +49,14 @@ class Readiness:
         self._remote: dict[str, Inquiry[Result]] = {}
 
     def add(self, name: str, check: Check, *, remote: bool = False) -> None:
-        """Add a check, in place of one of the same name."""
+        """Add a check; it replaces a check of the same name."""
         if remote:
             self._remote[name] = Inquiry(partial(ask, name, check), _KEEP_SECONDS)
         else:
             self._local[name] = check
 
     def results(self) -> list[Result]:
-        """Ask every check, and return what each found."""
+        """Run every check and return the results."""
         found = [ask(name, check) for name, check in self._local.items()]
         remote = list(self._remote.items())
         for _, each in remote:
@@ -69,9 +69,9 @@ class Readiness:
 
 
 class Inquiry(Generic[Found]):
-    """A question whose answer may be long in coming: it gets a thread, one at a time.
+    """A slow check that runs in a thread of its own, at most one at a time.
 
-    What was found is kept for ``keep`` seconds.
+    The result is cached for ``keep`` seconds.
     """
 
     def __init__(self, look: Callable[[], Found], keep: float) -> None:
@@ -82,7 +82,7 @@ class Inquiry(Generic[Found]):
         self._began = self._ended = float("-inf")
 
     def begin(self) -> None:
-        """Start to look, unless that goes on, or the last look was a moment ago."""
+        """Start the check, unless it is running or its cached result is still fresh."""
         with self._lock:
             if self._began > self._ended or time.monotonic() - self._ended < self._keep:
                 return
@@ -91,8 +91,8 @@ class Inquiry(Generic[Found]):
             threading.Thread(target=self._run, name="inquiry", daemon=True).start()
 
     def end(self, deadline: float, patience: float) -> Found | None:
-        """Return what was found, waiting for it until the deadline; None if nothing was by then."""
-        # One that hangs was waited for once; the next who asks is told at once.
+        """Wait for the result until ``deadline`` (``time.monotonic()``); return None on timeout."""
+        # Count the patience from the start of the check: only the first caller waits for a hanging check.
         left = min(deadline, self._began + patience) - time.monotonic()
         return self._found if self._done.wait(max(left, 0)) else None
 
@@ -104,11 +104,11 @@ class Inquiry(Generic[Found]):
 
 
 def ask(name: str, check: Check) -> Result:
-    """Ask one check; what it raises is its finding."""
+    """Run one check; an exception becomes a failed result."""
     try:
         return Result(name, True, masked_urls(check()))
     except MicroError as err:
         return Result(name, False, masked_urls(err.message))
-    # A library's or a plugin's own check: the border of what is asked.
+    # The check may be a plugin's or a library's code, so any exception is possible.
     except Exception as err:
         return Result(name, False, masked_urls(one_line(err)))

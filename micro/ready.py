@@ -1,4 +1,4 @@
-"""The files by which the processes of a Micro tell that they are ready, and what they serve."""
+"""Reads and writes the ready files, in which each process records that it is up and what it serves."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ REST = "rest"
 
 
 class NotTold(MicroError):
-    """A process could not write to the PID folder what others wait for."""
+    """A process cannot write its ready file to the PID folder."""
 
     code = "not-told"
 
 
 def process_names(settings: Settings) -> list[str]:
-    """Name the processes that serve: the REST server and the Celery nodes."""
+    """Return the names of the serving processes: the REST server and the Celery nodes."""
     count = settings.celery_workers if settings.celery else 0
     nodes = [f"worker{number}" for number in range(1, count + 1)]
     return [*([REST] if settings.gunicorn else []), *nodes]
 
 
 def tell_ready(settings: Settings, name: str, pid: int, generation: int = 1, **facts: Any) -> None:
-    """Write the ready file and the PID file of a process; each appears whole or not at all.
+    """Write the ready file and the PID file of a process, each atomically.
 
-    One of an older generation, which may still finish what it runs, keeps silent once its successor has
-    told. Raises NotTold.
+    Does nothing if a newer generation has already written its ready file: the old process only finishes its
+    runs. Raises NotTold if a file cannot be written.
     """
     before = read_ready(settings, name) or {}
     told = json.loads(json.dumps({"pid": pid, "generation": generation, **facts}))
-    # Of gunicorn's workers each tells the same; one that comes later must not need room on a full disk.
+    # All gunicorn workers write the same content; skip the write so that a late one survives a full disk.
     if before == told or before.get("generation", 0) > generation:
         return
     try:
@@ -46,12 +46,12 @@ def tell_ready(settings: Settings, name: str, pid: int, generation: int = 1, **f
 
 
 def tell_left(settings: Settings, name: str, pid: int) -> None:
-    """Tell that the process takes no new work any more."""
+    """Record that the process accepts no new work."""
     write_whole(_left_file(settings, name), f"{pid}\n")
 
 
 def has_left(settings: Settings, name: str, pid: int) -> bool:
-    """Return whether the process has told that it takes no new work."""
+    """Return True if the process has recorded that it accepts no new work."""
     try:
         return int(_left_file(settings, name).read_text()) == pid
     except FileNotFoundError:
@@ -59,9 +59,9 @@ def has_left(settings: Settings, name: str, pid: int) -> bool:
 
 
 def read_ready(settings: Settings, name: str) -> dict[str, Any] | None:
-    """Return what the process of that name told when it was ready.
+    """Return the content of the process's ready file.
 
-    None as long as it has not, or if it has not told it to this user.
+    Returns None if the file does not exist, or if this user may not read it.
     """
     try:
         facts: dict[str, Any] = json.loads(_ready_file(settings, name).read_text())
@@ -71,16 +71,16 @@ def read_ready(settings: Settings, name: str) -> dict[str, Any] | None:
 
 
 def generations(settings: Settings) -> dict[str, int]:
-    """Return the generation that each process serves, by its name; one that never came up is not there.
+    """Map the name of each process that came up to the generation it serves.
 
-    A reload is over, and all transports answer alike, when they are all the same.
+    A reload is complete when all generations are equal.
     """
     told = {name: read_ready(settings, name) for name in process_names(settings)}
     return {name: facts["generation"] for name, facts in told.items() if facts}
 
 
 def newest(settings: Settings) -> dict[str, Any]:
-    """Return what a process of the newest generation told, nothing as long as none has."""
+    """Return the ready file of a process of the newest generation; empty if there is none."""
     told = (read_ready(settings, name) for name in process_names(settings))
     return max(filter(None, told), key=lambda facts: int(facts["generation"]), default={})
 
@@ -93,10 +93,10 @@ def forget(settings: Settings, name: str) -> None:
 
 
 def write_whole(path: Path, text: str, mode: int = 0o640) -> None:
-    """Write the file so that nobody reads a part of it.
+    """Write a file atomically: readers see the old or the whole new content.
 
-    It is for the owner and the group, which has those whom gunicorn's setting ``user`` names, as causes
-    of failures tell what others need not know.
+    By default only owner and group may read it, because causes of failures may hold private details. The
+    user in gunicorn's setting ``user`` is in the group.
     """
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     try:
@@ -109,13 +109,13 @@ def write_whole(path: Path, text: str, mode: int = 0o640) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove the file if it is there; where the disk is read-only it stays, and does no harm."""
+    """Remove the file if it exists and can be removed; a file left on a read-only disk does no harm."""
     with suppress(OSError):
         path.unlink()
 
 
 def cannot_be_written(settings: Settings, err: OSError) -> str:
-    """Say what is wrong with the PID folder."""
+    """Return a message that the PID folder cannot be written, with the cause."""
     return f"the folder '{settings.pid_folder_path}' cannot be written ({err.strerror})"
 
 

@@ -1,4 +1,4 @@
-"""Masks what must not be shown: settings whose names say so, and passwords in URLs."""
+"""Masks secrets for display: settings with secret names, and passwords in URLs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 MASK = "**********"
-# What ends in "file" is a path, which is told where it is to be mended.
+# A name that ends in "file" holds a path, which messages must show so that users can correct it.
 _SECRET_NAME = re.compile(
     r"^(?!.*file$).*(?:passw|secret|token|credential|private|api_?key)", re.IGNORECASE | re.DOTALL
 )
@@ -18,7 +18,7 @@ _URL_QUERY_SECRET = re.compile(
 
 
 def masked(name: str, value: Any) -> Any:
-    """Return the value as it may be shown under that name; URLs lose only their passwords."""
+    """Return the value masked for display: wholly if the name is secret, else only passwords in URLs."""
     if value and _SECRET_NAME.search(name):
         return MASK
     if isinstance(value, str):
@@ -31,7 +31,7 @@ def masked(name: str, value: Any) -> Any:
 
 
 def masked_urls(text: str) -> str:
-    """Return the text with the password of every URL in it masked, in its query too."""
+    """Return the text with the passwords in its URLs masked, those in the query included."""
     for pattern in (_URL_PASSWORD, _URL_QUERY_SECRET):
         text = pattern.sub(rf"\g<before>{MASK}", text)
     return text

@@ -1,4 +1,4 @@
-"""Micro itself: the settings, the plugins, and the four operations every transport offers."""
+"""The class Micro: the four operations that every transport offers: plugins, info, help and run."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ from micro.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Whose frames lie between the caller and the plugin.
-# Where a run is in the hands of who pressed Ctrl-C.
+# Transports where Ctrl-C may interrupt a run.
 _IN_FOREGROUND = {"command", "python"}
+# Top-level packages whose frames are cut from a plugin's traceback.
 _BETWEEN = {"micro", "pluggy", "asyncio"}
 
 
-# How runs end: REFUSED is the caller's fault, or what the plugin says is.
+# Outcomes of a run. REFUSED means an error of the caller, or a PluginError with a status below 500.
 SUCCEEDED, REFUSED, FAILED = "succeeded", "refused", "failed"
 
 
 class Observer(Protocol):
-    """Is told of every run; what it does is paid for by each."""
+    """Called before and after every run; keep it cheap."""
 
     def begin(self, plugin: str) -> None:
-        """Learn that a run of the plugin begins."""
+        """Called before a run of the plugin."""
 
     def end(self, plugin: str, transport: str, outcome: str, seconds: float) -> None:
-        """Learn how it ended."""
+        """Called after a run, with its outcome and its duration in seconds."""
 
 
 class Tracer(Protocol):
-    """Stands around what becomes a job."""
+    """Traces the submission of jobs."""
 
     def submission(self, plugin: Plugin, context: RunContext) -> AbstractContextManager[RunContext]:
-        """Return what to submit the job in; it gives the context that the job is to have."""
+        """Return a context manager for the submission, which yields the context to give to the job."""
 
 
 class Micro:
-    """Performs plugins(), info(), help() and run(); holds nothing but settings and plugins.
+    """The loaded plugins and the operations on them: plugins(), info(), help() and run().
 
-    ``generation`` counts, from 1, the sets of plugins that a running service has loaded.
+    ``generation`` counts from 1 how often a running service has loaded its plugins; a reload adds 1.
     """
 
     def __init__(self, settings: Settings, plugins: Plugins | None = None, generation: int = 1) -> None:
@@ -61,14 +61,14 @@ class Micro:
         self._lifecycle = Lifecycle(self.loaded)
 
     def plugins(self) -> list[dict[str, Any]]:
-        """List the plugins: name, version, description."""
+        """Return name, version and description of each plugin."""
         return [
             {"name": plugin.name, "version": plugin.version, "description": plugin.summary}
             for plugin in self.loaded
         ]
 
     def info(self, name: str) -> dict[str, Any]:
-        """Describe one plugin; raise PluginNotFound."""
+        """Return the description of one plugin. Raises PluginNotFound."""
         plugin = self.loaded.find(name)
         return {
             "name": plugin.name,
@@ -84,7 +84,7 @@ class Micro:
         }
 
     def help(self, name: str) -> dict[str, Any]:
-        """Return the plugin's help text; raise PluginNotFound."""
+        """Return the help text and examples of one plugin. Raises PluginNotFound."""
         plugin = self.loaded.find(name)
         return {
             "name": plugin.name,
@@ -121,7 +121,7 @@ class Micro:
                 observer.end(plugin.name, context.transport, outcome, time.perf_counter() - began)
 
     def _run(self, plugin: Plugin, params: Mapping[str, object], context: RunContext) -> str:
-        # A pool makes processes also while it handles an error of its own, which is none of the plugin's.
+        # A process pool may fork while it handles an error, which must not appear as a cause of the plugin's.
         outer = sys.exception()
         try:
             arguments = plugin.contract.check(params)
@@ -135,7 +135,7 @@ class Micro:
         except MicroError:
             raise
         except BaseException as err:
-            # A plugin ends no thread or process by what it raises. Ctrl-C at a command does.
+            # No exception of a plugin may end a thread or process, SystemExit included; only Ctrl-C may.
             if isinstance(err, KeyboardInterrupt) and context.transport in _IN_FOREGROUND:
                 raise
             _log_failure(plugin, context, err, outer)
@@ -150,18 +150,18 @@ class Micro:
         return plugin.contract.encode(result)
 
     def start(self) -> None:
-        """Tell the plugins that this process begins to serve; the first run does it otherwise."""
+        """Call the micro_start hooks once per process; the first run does so if nothing else has."""
         self._lifecycle.start(self)
 
     def stop(self) -> None:
-        """Let the plugins release what this process took; a process that ran nothing does nothing."""
+        """Call teardown() and the micro_stop hooks; does nothing if the process never started."""
         self._lifecycle.stop(self)
 
 
 def _log_failure(
     plugin: Plugin, context: RunContext, err: BaseException, outer: BaseException | None
 ) -> None:
-    """Log what ended a run, with the traceback from the plugin's first frame on, without ``outer``."""
+    """Log the exception of a run, with the traceback from the plugin's first frame and without ``outer``."""
     last = err
     while last.__context__ and last.__context__ is not outer:
         last = last.__context__
@@ -170,7 +170,7 @@ def _log_failure(
     frames = err.__traceback__
     while frames and frames.tb_frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
         frames = frames.tb_next
-    # Without a frame of the plugin it is either a result that is none, or Micro's own fault.
+    # Without a frame of the plugin, a MicroError needs no traceback; anything else is a bug of Micro.
     trace = frames if frames or isinstance(err, MicroError) else err.__traceback__
     exc_info = (type(err), err, trace)
     log.error("Plugin %r failed in request %s", plugin.name, context.request_id, exc_info=exc_info)

@@ -1,4 +1,4 @@
-"""One table of settings: its fields give the flags, the MICRO_* variables, the file keys and the docs."""
+"""The table of settings, which defines flags, MICRO_* variables, file keys and the documentation."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def _setting(
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Every setting of Micro, resolved.
+    """The resolved settings of Micro.
 
-    ``gunicorn_options`` and ``celery_options`` hold what the file passes through to those libraries;
-    ``sources`` tells which layer gave a setting.
+    ``gunicorn_options`` and ``celery_options`` hold the file's further settings of these libraries;
+    ``sources`` maps a setting's name to the layer that set it.
     """
 
     gunicorn: bool = _setting(
@@ -235,17 +235,17 @@ class Settings:
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def source(self, name: str) -> str:
-        """Tell which layer gave the setting: the command line, a variable, the file or the default."""
+        """Return the layer that set the setting: command line, variable, file or default."""
         return self.sources.get(name, DEFAULT)
 
 
 def table() -> Iterator[Field[Any]]:
-    """Yield the fields that are settings, in the order users see them."""
+    """Yield the fields that are settings, in the order of the documentation."""
     return (each for each in fields(Settings) if each.metadata)
 
 
 def variable(setting: Field[Any]) -> str:
-    """Name the setting's environment variable."""
+    """Return the name of the setting's environment variable."""
     return f"MICRO_{setting.name.upper()}"
 
 
@@ -260,7 +260,7 @@ def to_raw(value: Any) -> Any:
 
 
 def check_plugin_path(settings: Settings) -> None:
-    """Raise ConfigError unless every folder of the plugin path is there."""
+    """Raise ConfigError unless every folder of the plugin path exists."""
     for path in settings.plugin_path:
         if not path.is_dir():
             kind = "a file" if path.exists() else "nothing"

@@ -1,4 +1,4 @@
-"""What a Micro is doing: processes, plugins, the last failure, read from the files in its PID folder."""
+"""Reads the status of a running Micro (processes, plugins, last failure) from its PID folder."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ from micro.settings import Settings
 
 
 def status_file(settings: Settings) -> Path:
-    """Name the file in which the supervisor tells of its processes."""
+    """Return the path of the file to which the supervisor writes its status."""
     return settings.pid_folder_path / "micro.status"
 
 
 def read_status(settings: Settings) -> dict[str, Any]:
-    """Return what the files tell; ``queues`` and ``jobs``, which no file knows, are None.
+    """Return the status from the files; ``queues`` and ``jobs``, which no file holds, are None.
 
-    Where no supervisor has told anything, as another server serves the application, there are no
-    processes, and the generation is 1. So it is where the supervisor was killed, and could not take its
-    files away.
+    Without a live supervisor (another server runs the application, or the supervisor was killed and left
+    its files behind) there are no processes.
     """
     told = _read_supervisors(settings)
     if told and not lives(told["pid"]):
@@ -48,7 +47,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
 
 
 def waiting(depths: Mapping[str, int] | None, jobs: Mapping[str, int] | None) -> dict[str, Any]:
-    """Return the parts of a status that tell what waits; None stands for what did not answer."""
+    """Return the keys ``queues`` and ``jobs`` of a status; None means that the source did not answer."""
     return {
         "queues": None
         if depths is None
@@ -58,19 +57,19 @@ def waiting(depths: Mapping[str, int] | None, jobs: Mapping[str, int] | None) ->
 
 
 def iso(seconds: float) -> str:
-    """Write seconds since the epoch as a time in ISO 8601, UTC."""
+    """Format seconds since the epoch as ISO 8601 in UTC, with milliseconds."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def lives(pid: int) -> bool:
-    """Tell whether the process is there, whosever it is; one that only waits to be reaped is not."""
+    """Return True if the process is alive, under any user; a zombie is not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
-    # There is no such file on macOS, where a process that has ended counts as there until it is reaped.
+    # macOS has no /proc: there a zombie counts as alive until it is reaped.
     with suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
     return True

@@ -1,11 +1,11 @@
-"""pytest fixtures for plugin authors; they are there as soon as Micro is installed.
+"""pytest fixtures for plugin authors; pytest finds them once Micro is installed.
 
-``micro`` holds the plugins of the folder that the ini option ``micro_plugin_path`` names (by default
-the folder above the one with ``interface.py`` in which the test lies). Override the fixture
-``micro_plugin_path`` to test others, such as those that ``plugin_dir`` writes.
+The fixture ``micro`` loads the plugins in the folder that the ini option ``micro_plugin_path`` names. The
+default is the parent of the plugin folder that contains the test. Override the fixture
+``micro_plugin_path`` to test other plugins, such as those that ``plugin_dir`` writes.
 
-A test with the argument ``plugin_example`` runs once for each example of the plugin whose folder it
-lies in, or of all the plugins of the path where it lies in none.
+A test with the argument ``plugin_example`` runs once for each example of the plugin whose folder contains
+the test, or of all plugins if no plugin folder contains it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WritePlugins = Callable[[Mapping[str, str]], Path]
 
 @dataclass(frozen=True)
 class PluginExample:
-    """One example of a plugin, as JSON; ``result`` is None where it declares none."""
+    """One example of a plugin, as JSON values; ``result`` is None if the example declares none."""
 
     plugin: str
     number: int
@@ -43,12 +43,12 @@ class PluginExample:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the ini option."""
+    """Add the ini option ``micro_plugin_path``."""
     parser.addini("micro_plugin_path", "Folder of plugin folders for the fixture `micro`.", default="")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give a test the examples of the plugins under test."""
+    """Parametrize tests that take ``plugin_example``."""
     if "plugin_example" in metafunc.fixturenames:
         examples = _examples(metafunc.config, metafunc.definition.path)
         metafunc.parametrize("plugin_example", examples, ids=str)
@@ -72,13 +72,13 @@ def plugin_dir(tmp_path: Path) -> WritePlugins:
 
 @pytest.fixture
 def micro_plugin_path(request: pytest.FixtureRequest) -> Path:
-    """The folder of the plugin folders under test."""
+    """The folder that contains the plugin folders under test."""
     return _plugin_path(request.config, request.path)
 
 
 @pytest.fixture
 def micro_settings(micro_plugin_path: Path, tmp_path: Path) -> Settings:
-    """The settings of ``micro``: the defaults whatever the environment says, with folders of the test."""
+    """The settings of ``micro``: the defaults, without the environment, with folders of the test."""
     from micro.layers import load_settings
 
     folders = {"plugin_path": [str(micro_plugin_path)], "state_folder_path": str(tmp_path / "state")}
@@ -97,7 +97,7 @@ def micro(micro_settings: Settings) -> Iterator[Micro]:
 
 @pytest.fixture
 def rest_client(micro: Micro) -> FlaskClient:
-    """A client of the REST service in this process: ``rest_client.post("/run/hello", json={...})``."""
+    """A Flask test client of the REST API: ``rest_client.post("/run/hello", json={...})``."""
     from micro.api.rest import create_app
 
     return create_app(micro=micro).test_client()
@@ -105,7 +105,7 @@ def rest_client(micro: Micro) -> FlaskClient:
 
 @pytest.fixture
 def celery_requests(micro: Micro) -> Requests:
-    """The Celery client, its tasks run in this process: ``celery_requests.run.delay("hello").get()``."""
+    """The Celery client with eager tasks in this process: ``celery_requests.run.delay("hello").get()``."""
     from micro.api.endpoints import Requests
     from micro.api.tasks import create_celery
 
@@ -123,7 +123,7 @@ def _plugin_path(config: pytest.Config, test: Path) -> Path:
 
 
 def _own_folder(test: Path) -> Path | None:
-    """Return the plugin folder in which a test file lies, if it does."""
+    """Return the plugin folder that contains the test file, or None."""
     return next((each for each in test.parents if (each / "interface.py").exists()), None)
 
 
@@ -149,7 +149,7 @@ def _plugins(path: Path) -> Plugins:
 
 
 def _refuse_left_out(plugins: Plugins, folder: Path) -> None:
-    """Fail instead of passing over a test that would have no examples."""
+    """Fail if the plugin in this folder was left out: a test without examples would be skipped silently."""
     for each in plugins.failed:
         if each.origin == f"folder {folder}":
             pytest.fail(f"Plugin {each.name!r} was left out: {each.cause}", pytrace=False)

@@ -1,1 +1,1 @@
-"""The contract of a plugin: what run() takes and returns, checked, and as JSON Schema."""
+"""The contract of a plugin: JSON Schema and validation of what run() takes and returns."""

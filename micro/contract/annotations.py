@@ -1,7 +1,7 @@
-"""Turns an author's annotation into one that pydantic can read.
+"""Replaces type annotations that pydantic cannot use with equivalent ones.
 
-pydantic refuses ``typing.TypedDict`` before Python 3.12, checks ``Iterable`` only while it is
-read, and takes no JSON value for a ``Literal`` of enum members; each has an equal that works.
+pydantic rejects ``typing.TypedDict`` before Python 3.12, validates the items of ``Iterable`` only during
+iteration, and accepts no JSON value for a ``Literal`` of enum members.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from pydantic import AfterValidator
 
 
 def usable(annotation: Any) -> Any:
-    """Return the annotation, or its equal for pydantic, at any depth of its arguments."""
+    """Return the annotation with all unsupported parts replaced, at any depth."""
     return _usable(annotation, frozenset())
 
 
 def _usable(annotation: Any, outer: frozenset[Any]) -> Any:
     if _is_old_typed_dict(annotation):
-        # One that contains itself is left as it is: pydantic then says what to do.
+        # Keep a recursive TypedDict as it is: pydantic then raises an error that says what to do.
         return annotation if annotation in outer else _new_typed_dict(annotation, outer | {annotation})
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Literal:

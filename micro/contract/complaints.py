@@ -1,6 +1,6 @@
-"""Turns pydantic's validation errors into places and sentences for the caller.
+"""Converts pydantic's validation errors to JSON Pointers and messages for the caller.
 
-No sentence quotes a value that was sent: it may be secret, or ten megabytes long.
+No message quotes a value from the caller: it may be secret, or ten megabytes long.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _UNEXPECTED = frozenset({"extra_forbidden", "unexpected_keyword_argument", "unex
 
 
 def field_errors(error: ValidationError, data: object, accepted: Collection[str]) -> list[FieldError]:
-    """List what is wrong in ``data``, one entry a place; none at all above MOST_ERRORS.
+    """Return one error per place in ``data``; an empty list if there are more than MOST_ERRORS.
 
-    ``accepted`` are the names that the outermost object may have.
+    ``accepted`` holds the names that the outermost object may have.
     """
     if error.error_count() > MOST_ERRORS:
         return []
@@ -37,20 +37,20 @@ def field_errors(error: ValidationError, data: object, accepted: Collection[str]
 
 
 def label(pointer: str) -> str:
-    """Show a pointer to people: as the bare name where it is a parameter itself."""
+    """Format a pointer for messages: the quoted name for a parameter itself, else the pointer."""
     name = pointer.removeprefix("/").replace("~1", "/").replace("~0", "~")
     return f"'{name}'" if pointer.count("/") == 1 else pointer
 
 
 def listing(errors: Sequence[FieldError]) -> str:
-    """Tell the first of several errors in one line."""
+    """Return the first errors, and the number of the others, on one line."""
     told = [f"{label(each.pointer)}: {each.message}" for each in errors[:_MOST_TOLD]]
     more = len(errors) - len(told)
     return "; ".join(told) + (f"; and {more} more" if more else "")
 
 
 def _path(error: ErrorDetails, data: Any) -> list[object]:
-    """Leave out of pydantic's location what names a branch of a union, not a place in the data."""
+    """Return pydantic's location without the parts that name a branch of a union."""
     path: list[object] = []
     for each in error["loc"]:
         try:
@@ -62,7 +62,7 @@ def _path(error: ErrorDetails, data: Any) -> list[object]:
 
 
 def _cut(name: str | int) -> str | int:
-    """Shorten a name that the caller made up: it may be as long as the whole call."""
+    """Shorten a name from the caller, which may be as long as the whole body."""
     return name if isinstance(name, int) or len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "…"
 
 

@@ -1,10 +1,10 @@
-"""The contract of a plugin: what the signature of its run() says, as JSON Schema and as checks.
+"""Builds the contract of a plugin, JSON Schemas and validators, from the signature of its run().
 
-Parameters are checked as JSON, strictly, so that the schema tells the whole truth: the string
-"5" is no integer and true no number, while 5.0 is an integer as JSON Schema has it. What JSON
-lacks comes as text: dates, durations, UUIDs, paths, decimals (numbers too) and bytes as base64
-in either alphabet. A parameter without annotation takes any JSON value; one whose default is
-None takes null. Results are written as ``micro.contract.encoding`` says.
+Parameters are validated strictly as JSON, so that the schema is complete: the string "5" is not an
+integer and true is not a number, while 5.0 is an integer, as in JSON Schema. Types that JSON lacks are
+sent as text: dates, durations, UUIDs, paths, decimals (numbers too) and bytes as base64
+in either alphabet. A parameter without annotation accepts any JSON value; one whose default is
+None also accepts null. Results are encoded as ``micro.contract.encoding`` says.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _RAW_BYTES = (
 class Contract:
     """What a plugin takes and returns.
 
-    ``parameters`` and ``returns`` are JSON Schemas (2020-12); ``returns`` is None where any
-    object may come. ``findings`` are sentences on what the author should mend.
+    ``parameters`` and ``returns`` are JSON Schemas (2020-12); ``returns`` is None if any
+    object is allowed. ``findings`` holds messages about what the author should fix.
     """
 
     parameters: dict[str, Any]
@@ -57,12 +57,12 @@ class Contract:
     def check(self, params: Mapping[str, object]) -> dict[str, Any]:
         """Return the keyword arguments for ``run``, as the annotated types.
 
-        Raises InvalidParameters; PluginFailed where a validator of the author's breaks.
+        Raises InvalidParameters, or PluginFailed if a validator of the plugin raises an exception.
         """
         return self._parameters.check(params)
 
     def encode(self, result: object) -> str:
-        """Write what ``run`` returned as the text of a JSON object, or raise BadResult."""
+        """Return the result of ``run`` as the text of a JSON object. Raises BadResult."""
         return encode_result(result) if self._result is None else self._result.encode(result)
 
     def mask(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class Contract:
 def build_contract(run_owner: type) -> Contract:
     """Build the contract of a class with a ``run`` method.
 
-    Never raises: a type that cannot be checked is taken for any and reported in ``findings``.
+    Never raises: a type that cannot be checked counts as Any, and is reported in ``findings``.
     """
     signature = read_signature(run_owner)
     words = read_documentation(signature.function, run_owner)
@@ -98,7 +98,7 @@ def _checkable_parameter(parameter: Parameter, findings: list[str]) -> Parameter
 
 
 def _checkable(annotation: Any, what: str, findings: list[str], *, nullable: bool = False) -> Any:
-    # A type may bring code of its author's, which pydantic runs now: the plugin must load.
+    # pydantic may run code of the plugin here; whatever it raises, the plugin must load.
     try:
         equal = _or_none(usable(annotation)) if nullable else usable(annotation)
         adapter = object_adapter({"it": equal})
@@ -113,8 +113,8 @@ def _checkable(annotation: Any, what: str, findings: list[str], *, nullable: boo
 
 def _or_none(annotation: Any) -> Any:
     if get_origin(annotation) is Annotated:
-        # What is said of the whole parameter, such as a description, must stay outermost. A validator of the
-        # author's knows nothing of None.
+        # Metadata of the whole parameter, such as a description, must stay outermost. The plugin's validators
+        # must not be called with None.
         inner = tuple(each for each in annotation.__metadata__ if isinstance(each, _VALIDATORS))
         outer = tuple(each for each in annotation.__metadata__ if not isinstance(each, _VALIDATORS))
         whole = (Annotated[annotation.__origin__, *inner] if inner else annotation.__origin__) | None
@@ -130,7 +130,7 @@ def _parameter_types(
         extras = _checkable(extras, "the further parameters", findings)
     try:
         return ParameterTypes(parameters, extras, signature.reserved)
-    # Types that pydantic takes one by one but not together.
+    # pydantic may accept types one by one but not together.
     except Exception as err:
         findings.append(f"The types of the parameters cannot be checked together: {_reason(err)}")
         unchecked = [replace(each, annotation=Any) for each in parameters]
@@ -155,7 +155,7 @@ def _result_type(annotation: Any, findings: list[str]) -> ResultType | None:
 def _described(
     schema: Mapping[str, Any], parameters: Iterable[Parameter], words: Documentation
 ) -> dict[str, Any]:
-    """Add to the schema what run() and its docstring tell beyond the types."""
+    """Return the schema with defaults and with descriptions from the docstring."""
     properties = {
         name: {**_told(parameter, words), **told, **_default(parameter, told, schema.get("$defs", {}))}
         for (name, told), parameter in zip(schema["properties"].items(), parameters, strict=True)
@@ -178,7 +178,7 @@ def _default(
         default = json.loads(to_json(parameter.default))
     except NotJson:
         return {}
-    # A secret may also be in what the schema refers to.
+    # The schema may refer to a definition that contains a secret.
     return {"default": masked(default, {**schema, "$defs": definitions}) if definitions else default}
 
 
@@ -189,6 +189,6 @@ def _shown(annotation: object) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, PydanticUserError) and error.code == "class-not-fully-defined":
         return "it refers to a name that is not defined"
-    # pydantic adds a paragraph with the address of its manual.
+    # Cut the paragraph with the URL of its manual, which pydantic appends.
     text = " ".join(str(error).partition("\n\n")[0].split())
     return text[:_LONGEST_REASON] or type(error).__name__

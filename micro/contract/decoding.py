@@ -1,4 +1,4 @@
-"""Reads the JSON object of parameters that a caller sends."""
+"""Parses the JSON object with the parameters of a call."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NAMES = {
 def parse_parameters(text: bytes | str) -> dict[str, Any]:
     """Return the parameters; empty text means none.
 
-    Raises BadRequest for anything but one JSON object in UTF-8 with each key given once.
+    Raises BadRequest unless the text is one JSON object in UTF-8 without duplicate keys.
     """
     try:
         content = text.decode() if isinstance(text, bytes) else text
@@ -55,5 +55,5 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON number")
 
 
-# json.loads would make one for each call.
+# Reuse one decoder: json.loads() with options creates one per call.
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)

@@ -1,4 +1,4 @@
-"""Reads what a plugin's docstrings say: a summary, and a description of each parameter."""
+"""Extracts summary, description and parameter descriptions from a plugin's docstrings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import docstring_parser
 
 @dataclass(frozen=True)
 class Documentation:
-    """The words of a plugin's author; every part may be empty."""
+    """The documentation from a plugin's docstrings; every part may be empty."""
 
     summary: str | None = None
     description: str | None = None
@@ -18,9 +18,9 @@ class Documentation:
 
 
 def read_documentation(run: object, owner: type) -> Documentation:
-    """Read the docstring of ``run`` and, for what it leaves out, that of the class itself.
+    """Read the docstring of ``run`` and, for missing parts, that of the class.
 
-    Google, NumPy, Sphinx and Epydoc styles are told apart by docstring-parser. The first
+    Google, NumPy, Sphinx and Epydoc styles are recognized by docstring-parser. The first
     paragraph is the summary, the rest of the prose the description.
     """
     parsed = [_parse(text) for text in (run and inspect.getdoc(run), owner.__dict__.get("__doc__"))]
@@ -35,7 +35,7 @@ def _parse(text: object) -> docstring_parser.Docstring:
     if not isinstance(text, str):
         return docstring_parser.Docstring()
     text = inspect.cleandoc(text)
-    # The parser sees free text of any author, and a line such as ": :" is an IndexError of its.
+    # docstring-parser may raise on free text: a line such as ": :" is an IndexError.
     try:
         return docstring_parser.parse(text)
     except Exception:
@@ -57,7 +57,7 @@ def _parameters(docstring: docstring_parser.Docstring) -> dict[str, str]:
     found: dict[str, str] = {}
     for each in docstring.params:
         if text := _one_line(each.description):
-            # NumPy style describes several in one entry: "width, height : int".
+            # In NumPy style, one entry may describe several parameters: "width, height : int".
             found.update({name.strip(" *"): text for name in each.arg_name.split(",")})
     return found
 

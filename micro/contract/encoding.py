@@ -1,4 +1,4 @@
-"""Writes results as JSON, the same over every transport.
+"""Encodes results as JSON, identically for every transport.
 
 UTF-8, compact, keys in their order. Beyond what JSON knows: dates and times become ISO 8601,
 durations too ("PT1M"), UUID, Path and IP addresses their text, Decimal its text (a JSON number
@@ -8,8 +8,8 @@ pydantic model an object, a secret asterisks, numpy scalars and arrays numbers a
 keys that are no strings their text. Integers keep all their digits. A pydantic model's own
 serializers, aliases and configuration hold inside of it.
 
-Refused, by a message that names the place: NaN, infinity and NaT, text that is no Unicode, what
-contains itself or is nested too deeply, and every other type.
+Rejected, with a message that names the place: NaN, infinity and NaT, text with lone surrogates, values
+that contain themselves or are nested too deeply, and all other types.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from micro.contract.trouble import NOT_FINITE, NotJson, first_trouble, kind_of, 
 from micro.errors import BadResult
 
 NOT_A_NUMBER: Final = (b"NaN", b"Infinity")
-# A pydantic model writes its NaN as null, so in a result null too calls for a closer look.
+# A pydantic model encodes NaN as null, so a result that contains null must be searched for NaN too.
 _SUSPECTS = (*NOT_A_NUMBER, b"null")
 
 
 def encode_result(result: object, write: Callable[[object], bytes] = dump) -> str:
-    """Write what a plugin returned as the text of a JSON object, or raise BadResult."""
+    """Encode a plugin's result as the text of a JSON object. Raises BadResult."""
     try:
         text = to_json(result, write)
     except NotJson as err:
@@ -43,10 +43,10 @@ def encode_result(result: object, write: Callable[[object], bytes] = dump) -> st
 def to_json(
     value: object, write: Callable[[object], bytes] = dump, suspects: Sequence[bytes] = _SUSPECTS
 ) -> bytes:
-    """Write any value as JSON, or raise NotJson.
+    """Encode any value as JSON. Raises NotJson.
 
-    ``write`` does the writing and may raise PydanticSerializationError; a text with one of
-    ``suspects`` in it is looked through for NaN.
+    ``write`` is the encoder and may raise PydanticSerializationError. If its output contains one of
+    ``suspects``, the value is searched for NaN.
     """
     try:
         text = write(value)

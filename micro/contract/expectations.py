@@ -1,4 +1,4 @@
-"""Says in words of JSON what a validation error expected and what it found."""
+"""Words the messages of validation errors: what was expected and found, in JSON terms."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _EXPECTED = {
     "enum": "{expected}",
     "literal_error": "{expected}",
 }
-# These say enough without what was found.
+# Errors whose message needs no "found" part.
 _LIMITS = {
     "union_tag_not_found": "an object with {discriminator}",
     "union_tag_invalid": "{discriminator} to be one of {expected_tags}",
@@ -87,9 +87,9 @@ _KINDS = {
 
 
 def explanation(errors: Sequence[ErrorDetails]) -> str:
-    """Explain the errors of one place in one sentence.
+    """Return one message for the errors at one place.
 
-    There are several where the branches of a union fail: what each wanted would have done.
+    A union gives one error per branch; any of the expected types would have been valid.
     """
     wanted = list(dict.fromkeys(text for each in errors if (text := _expected(each))))
     told = [_author_message(each) for each in errors if _expected(each) is None]

@@ -1,4 +1,4 @@
-"""Gives pydantic-core's JSON writer what it lacks: numpy, read-only mappings, views and ranges."""
+"""Adds numpy, read-only mappings, views and ranges to pydantic-core's JSON encoder."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 import pydantic_core
 
-# pydantic-core knows these, and deque, from 2.14 on.
+# pydantic-core supports these, and deque, since 2.14.
 _ADDRESSES = (IPv4Address, IPv6Address, IPv4Network, IPv6Network, IPv4Interface, IPv6Interface)
 _FINER_THAN_DATETIME = ("ns", "ps", "fs", "as")
 
 
 def dump(value: object) -> bytes:
-    """Write the value as JSON; NaN and infinity as these bare words, which JSON forbids.
+    """Encode the value as JSON; NaN and infinity become bare words, which JSON forbids.
 
     Raises pydantic_core.PydanticSerializationError.
     """
@@ -24,7 +24,7 @@ def dump(value: object) -> bytes:
 
 
 def plain(value: Any) -> Any:
-    """Return an equal of the value made of types that pydantic-core can write, or raise TypeError."""
+    """Convert the value to types that pydantic-core can encode. Raises TypeError if it cannot."""
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, (numpy.generic, numpy.ndarray)):
         return _plain_numpy(numpy, value)
@@ -47,6 +47,6 @@ def _plain_numpy(numpy: Any, value: Any) -> Any:
         if numpy.datetime_data(value.dtype)[0] in _FINER_THAN_DATETIME:
             value = value.astype(f"{kind}8[us]")
     elif kind in "fc":
-        # tolist() would leave a longdouble as it is.
+        # tolist() does not convert a longdouble.
         value = value.astype("f8" if kind == "f" else "c16")
     return value.tolist()

@@ -1,4 +1,4 @@
-"""Hides secrets among parameters, for tables and logs: what the schema marks as a password."""
+"""Masks secret parameters, those that the schema marks as passwords, for tables and logs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _DEEPEST = 200
 
 
 def is_secret(schema: _Schema) -> bool:
-    """Tell whether the schema is that of a secret itself, such as SecretStr."""
+    """Return True if the schema is that of a secret, such as SecretStr."""
     return schema.get("writeOnly") is True or schema.get("format") == "password"
 
 
 def has_secrets(schema: Any) -> bool:
-    """Tell whether there is a secret anywhere in the schema."""
+    """Return True if the schema contains a secret anywhere."""
     if isinstance(schema, list):
         return any(has_secrets(each) for each in schema)
     if not isinstance(schema, dict):
@@ -27,9 +27,9 @@ def has_secrets(schema: Any) -> bool:
 
 
 def masked(value: Any, schema: _Schema) -> Any:
-    """Return a copy of the JSON value with asterisks for every secret.
+    """Return a copy of the JSON value with every secret replaced by asterisks.
 
-    Where a union allows several readings, what one of them calls a secret is one.
+    In a union, a value is secret if any branch declares it secret.
     """
     definitions = schema.get("$defs", {})
     return _masked(value, _readings(schema, definitions), definitions, 0)
@@ -54,7 +54,7 @@ def _masked(value: Any, readings: list[_Schema], definitions: _Schema, depth: in
 
 
 def _inside(readings: Iterable[_Schema], definitions: _Schema, key: str | int) -> list[_Schema]:
-    """Return what the schemas say of one member of an object or item of an array."""
+    """Return the schemas of one member of an object or item of an array."""
     found: list[_Schema] = []
     for schema in readings:
         parts = _items(schema, key) if isinstance(key, int) else _members(schema, key)
@@ -76,7 +76,7 @@ def _items(schema: _Schema, index: int) -> list[Any]:
 
 
 def _readings(schema: Any, definitions: _Schema, seen: frozenset[str] = frozenset()) -> list[_Schema]:
-    """Return the schema itself and what it refers to, without the unions."""
+    """Return the schema and, recursively, the schemas it refers to and the branches of its unions."""
     if not isinstance(schema, Mapping):
         return []
     found = [schema]

@@ -1,4 +1,4 @@
-"""Checks the parameters of a call against the types of run()'s parameters."""
+"""Validates the parameters of a call against the annotations of run()."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from micro.errors import FieldError, InvalidParameters, PluginFailed
 
 
 class ParameterTypes:
-    """The types of all parameters; ``schema`` is their JSON Schema, without descriptions."""
+    """Validators of all parameters; ``schema`` is their JSON Schema, without descriptions."""
 
     def __init__(
         self, parameters: Sequence[Parameter], extras: Any = REFUSED, reserved: Collection[str] = ()
@@ -43,7 +43,7 @@ class ParameterTypes:
             self.schema["$defs"] = definitions
 
     def check(self, params: Mapping[str, object]) -> dict[str, Any]:
-        """Return the keyword arguments for ``run``, or raise InvalidParameters."""
+        """Return the keyword arguments for ``run``. Raises InvalidParameters or PluginFailed."""
         if self._extras is None or not isinstance(params, Mapping):
             return _checked(self._validator, params, self._names)
         known = {name: value for name, value in params.items() if name in self._names}
@@ -67,7 +67,7 @@ class ParameterTypes:
 def _field(parameter: Parameter) -> Any:
     if parameter.default is REQUIRED:
         return typing_extensions.Required[parameter.annotation]
-    # What is left out is not passed on, so that the default of run() itself applies.
+    # A missing parameter is not passed on, so that the default in the signature of run() applies.
     return typing_extensions.NotRequired[parameter.annotation]
 
 
@@ -80,9 +80,9 @@ def _checked(
         message = f"expected what JSON can hold, found {err.found}"
         raise _invalid([FieldError(err.pointer, message)]) from err
     except ValidationError as err:
-        # Not "from err": pydantic's own text quotes the values.
+        # Not "from err", because pydantic's message quotes values.
         raise _invalid(_errors(err, params, accepted)) from None
-    # What the author's own validators raise beyond ValueError and AssertionError.
+    # The plugin's validators may raise anything; pydantic catches only ValueError and AssertionError.
     except Exception as err:
         raise PluginFailed("The plugin failed while it checked its parameters") from err
 
@@ -101,7 +101,7 @@ def _read(types: SchemaValidator, params: Mapping[str, object]) -> dict[str, Any
 
 
 def _with_whole_floats(error: ValidationError) -> set[str | int]:
-    """Name the parameters where 5.0 was sent for an integer: to JSON Schema that is one."""
+    """Return the parameters where 5.0 was sent for an integer, which JSON Schema allows."""
     if error.error_count() > MOST_ERRORS:
         return set()
     return {

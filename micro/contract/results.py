@@ -1,4 +1,4 @@
-"""Checks what a plugin returns against the type that its run() declares."""
+"""Validates the results of a plugin against the return annotation of its run()."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from micro.errors import BadResult, FieldError
 
 
 class ResultType:
-    """The type that run() declares to return.
+    """The return type that run() declares.
 
     The annotation does not change what is sent: a result is written as any other, and the JSON
     text is then checked against the type, strictly. Only a type with serializers of its own
@@ -25,7 +25,7 @@ class ResultType:
     """
 
     def __init__(self, annotation: Any) -> None:
-        # The tuple lets the settings reach types that can have settings of their own.
+        # Wrap the type in a tuple: pydantic rejects a config for types that can have their own.
         self._adapter: TypeAdapter[tuple[Any]] = TypeAdapter(tuple[annotation], config=CONFIG)
         self._validator = validator(self._adapter)
         self.encode: Callable[[object], str]
@@ -35,7 +35,7 @@ class ResultType:
         else:
             self.schema = _schema_of_item(json_schema(self._adapter, "serialization"))
             self.encode = self._convert_and_write
-        # A pydantic model was checked when it was made.
+        # A pydantic model is validated when it is created.
         is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
         self._checked_before = annotation if is_model else ()
 
@@ -58,7 +58,7 @@ def _check(check: Callable[[], Any], data: Callable[[], object]) -> Any:
         return check()
     except ValidationError as err:
         raise _breach(field_errors(err, [data()], ())) from err
-    # What the author's own validators raise beyond ValueError and AssertionError.
+    # The plugin's validators may raise anything; pydantic catches only ValueError and AssertionError.
     except Exception as err:
         raise BadResult("The plugin failed while it checked its result") from err
 
@@ -70,7 +70,7 @@ def _breach(errors: list[FieldError]) -> BadResult:
 
 
 def _schema_of_item(schema: dict[str, Any]) -> dict[str, Any]:
-    """Take the schema of the tuple's only item out, together with what it refers to."""
+    """Return the schema of the tuple's only item, with the definitions it refers to."""
     item: dict[str, Any] = dict(schema["prefixItems"][0])
     definitions: dict[str, Any] = schema.get("$defs", {})
     name = str(item.get("$ref", "")).removeprefix("#/$defs/")

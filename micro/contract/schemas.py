@@ -1,4 +1,4 @@
-"""Makes validators and JSON Schemas from types, all with the same settings."""
+"""Creates validators and JSON Schemas from types, all with the same pydantic config."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, JsonSchemaWarningKind
 from pydantic_core import SchemaValidator, core_schema
 
-# A pydantic model or pydantic dataclass inside has settings of its own; all else follows these.
+# Applies to all types but pydantic models and dataclasses, which have a config of their own.
 CONFIG: Final = ConfigDict(
     allow_inf_nan=False,
     val_json_bytes="base64",
@@ -18,12 +18,12 @@ CONFIG: Final = ConfigDict(
     ser_json_inf_nan="constants",
     hide_input_in_errors=True,
 )
-# The same for pydantic-core; what is only written needs no more than CONFIG.
+# The same config for the validators of pydantic-core; encoding needs only CONFIG.
 _CORE_CONFIG: Final = core_schema.CoreConfig(
     allow_inf_nan=False, val_json_bytes="base64", hide_input_in_errors=True
 )
 
-# Either alphabet, padded or not, and no bits set that belong to no byte.
+# Both base64 alphabets, with or without padding; unused bits of the last character must be zero.
 BASE64: Final = "|".join(
     f"^([{each}]{{4}})*([{each}][AQgw](==?)?|[{each}]{{2}}[AEIMQUYcgkosw048]=?)?$"
     for each in ("A-Za-z0-9+/", "A-Za-z0-9_-")
@@ -31,14 +31,14 @@ BASE64: Final = "|".join(
 DECIMAL: Final = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,9})?$"
 
 _SEQUENCES = ("list", "set", "frozenset", "tuple")
-# What these keys of a core schema hold are values of the author's, no schemas.
+# These keys of a core schema hold values, not schemas.
 _NO_SCHEMAS = frozenset({"default", "metadata", "expected", "members", "config", "serialization"})
 
 Mode = Literal["validation", "serialization"]
 
 
 class Generator(GenerateJsonSchema):
-    """JSON Schema without titles that only repeat the names, and with every secret marked."""
+    """Generates JSON Schema without titles that only repeat names, and marks every secret."""
 
     ignored_warning_kinds: ClassVar[set[JsonSchemaWarningKind]] = {  # type: ignore[misc]  # never set
         "skipped-choice",
@@ -52,7 +52,7 @@ class Generator(GenerateJsonSchema):
         told = super().bytes_schema(schema)
         if told["format"] == "binary":
             return told
-        # Bounds of the length would be of the bytes, not of the text.
+        # Leave out length limits: they count bytes, not the characters of the base64 text.
         return {"type": "string", "format": "base64url", "pattern": BASE64}
 
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
@@ -70,7 +70,7 @@ class Generator(GenerateJsonSchema):
 
     def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> JsonSchemaValue:
         told = super().tagged_union_schema(schema)
-        # What tells the members apart is needed even where it has a default.
+        # The discriminator is required even if it has a default.
         if name := told.get("discriminator", {}).get("propertyName"):
             told["oneOf"] = [
                 {**each, "required": [name]} if "$ref" in each else each for each in told["oneOf"]
@@ -79,27 +79,27 @@ class Generator(GenerateJsonSchema):
 
     def json_or_python_schema(self, schema: core_schema.JsonOrPythonSchema) -> JsonSchemaValue:
         told = super().json_or_python_schema(schema)
-        # pydantic marks SecretStr as writeOnly, but not Secret[...]: its serializer tells it.
+        # pydantic marks SecretStr as writeOnly, but not Secret[...]: recognize it by its serializer.
         serializer: Any = schema.get("serialization", {}).get("function")
         name = f"{getattr(serializer, '__module__', '')}.{getattr(serializer, '__name__', '')}"
         return {**told, "writeOnly": True} if name == "pydantic.types._serialize_secret" else told
 
 
 class _Shape(Generator):
-    """JSON Schema for comparing what a type reads with what it writes."""
+    """Generates JSON Schema for comparing the input of a type with its output."""
 
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
-        # Read from a number or a string, written as a string: no difference that matters.
+        # A Decimal is read from a number or string and written as a string; ignore that difference.
         return {"type": "string"}
 
 
 def _with_duplicates(schema: JsonSchemaValue) -> JsonSchemaValue:
-    """Allow what a set takes: an item that comes twice counts once."""
+    """Return the schema without uniqueItems, because a set accepts duplicates and drops them."""
     return {key: value for key, value in schema.items() if key != "uniqueItems"}
 
 
 def object_adapter(fields: Mapping[str, Any]) -> TypeAdapter[dict[str, Any]]:
-    """Return the adapter of an object with just these fields, named by any strings."""
+    """Return the adapter of an object with exactly these fields; names may be any strings."""
     make: Any = typing_extensions.TypedDict
     made = make("Parameters", dict(fields))
     made.__pydantic_config__ = ConfigDict(**CONFIG, extra="forbid")
@@ -112,7 +112,7 @@ def json_schema(adapter: TypeAdapter[Any], mode: Mode = "validation") -> dict[st
 
 
 def reads_what_it_writes(adapter: TypeAdapter[Any]) -> bool:
-    """Tell whether values are written in the shape they are read: no serializers of their own."""
+    """Return True if the type's output has the schema of its input: it has no custom serializers."""
     reads, writes = (
         adapter.json_schema(mode=mode, schema_generator=_Shape) for mode in ("validation", "serialization")
     )
@@ -120,7 +120,7 @@ def reads_what_it_writes(adapter: TypeAdapter[Any]) -> bool:
 
 
 def has_raw_bytes(schema: Any, encoding: object = "base64") -> bool:
-    """Tell whether a core schema has bytes that JSON carries as UTF-8 text, not as base64."""
+    """Return True if a core schema contains bytes that are encoded as UTF-8 text, not as base64."""
     if isinstance(schema, list):
         return any(has_raw_bytes(each, encoding) for each in schema)
     if not isinstance(schema, dict):
@@ -134,9 +134,9 @@ def has_raw_bytes(schema: Any, encoding: object = "base64") -> bool:
 
 
 def validator(adapter: TypeAdapter[Any]) -> SchemaValidator:
-    """Return a validator that leaves a sequence at its first wrong item.
+    """Return a validator that stops a sequence at its first invalid item.
 
-    Otherwise ten megabytes of wrong items would become gigabytes of error messages.
+    Otherwise ten megabytes of invalid items would give gigabytes of error messages.
     """
     return SchemaValidator(_failing_fast(adapter.core_schema), _CORE_CONFIG)
 

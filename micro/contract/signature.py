@@ -21,7 +21,7 @@ _MOST_LAYERS = 50
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter that callers pass by name; ``Any`` stands for no annotation."""
+    """A parameter that callers pass by name; without annotation its type is ``Any``."""
 
     name: str
     annotation: Any
@@ -32,8 +32,8 @@ class Parameter:
 class Signature:
     """What ``run`` takes and returns.
 
-    ``extras`` is the type of further parameters (``**kwargs``) or ``REFUSED``, ``reserved`` the
-    names that they cannot have, ``findings`` what the author should mend.
+    ``extras`` is the type of further parameters (``**kwargs``) or ``REFUSED``, ``reserved`` the names
+    that these must not have, ``findings`` messages about what the author should fix.
     """
 
     parameters: tuple[Parameter, ...] = ()
@@ -50,9 +50,8 @@ _LACKS_SELF = "run() takes no `self`, so that it cannot be called; write `def ru
 
 
 def read_signature(owner: type) -> Signature:
-    """Read the signature of ``owner.run``; any parameters are taken when that cannot be done."""
-    # Descriptors, decorators and annotations are the author's code: whatever they raise,
-    # the plugin must load.
+    """Read the signature of ``owner.run``; if that fails, accept any parameters and report it."""
+    # Descriptors, decorators and annotations are the plugin's code; whatever they raise, it must load.
     try:
         if _lacks_self(owner):
             return Signature(extras=Any, findings=(_LACKS_SELF,))
@@ -64,7 +63,7 @@ def read_signature(owner: type) -> Signature:
 
 
 def _lacks_self(owner: type) -> bool:
-    """Tell whether ``run`` has no parameter, or a first one that can only be meant for callers."""
+    """Return True if ``run`` has no ``self``: no parameter at all, or a first one meant for callers."""
     run = inspect.getattr_static(owner, "run")
     if not isinstance(run, types.FunctionType) or hasattr(run, "__wrapped__"):
         return False
@@ -77,7 +76,7 @@ def _lacks_self(owner: type) -> bool:
 
 
 def _bound(owner: type) -> Any:
-    """Bind ``run`` as an instance would, without making one: that may be costly."""
+    """Bind ``run`` as an instance would, without creating one, which may be expensive."""
     run = inspect.getattr_static(owner, "run")
     bind = getattr(type(run), "__get__", None)
     return bind(run, object(), owner) if bind else run
@@ -86,9 +85,9 @@ def _bound(owner: type) -> Any:
 def _inspect(run: Callable[..., Any]) -> inspect.Signature:
     try:
         outer = _signature_of(run, follow_wrapped=False)
-    except ValueError:  # written in C, as functools.lru_cache is
+    except ValueError:  # wrapper written in C, such as functools.lru_cache
         return _signature_of(run, follow_wrapped=True)
-    # A decorator that passes everything on takes what the decorated function takes.
+    # A decorator with **kwargs accepts the parameters of the function it wraps.
     kinds = {each.kind for each in outer.parameters.values()}
     return _signature_of(run, follow_wrapped=inspect.Parameter.VAR_KEYWORD in kinds)
 
@@ -122,7 +121,7 @@ def _read(owner: type, run: Any, signature: inspect.Signature) -> Signature:
 
 def _parameter(name: str, annotation: Any, default: Any) -> Parameter:
     if isinstance(default, FieldInfo):
-        # The field has the default, if there is one, and pydantic puts it in.
+        # The FieldInfo holds the default, if any, and pydantic applies it.
         return Parameter(name, Annotated[annotation, default], REQUIRED)
     return Parameter(name, annotation, default)
 
@@ -137,7 +136,7 @@ def _positional(parameter: inspect.Parameter) -> str:
 
 
 def _layers(run: Any) -> Iterator[Any]:
-    """Yield the callables around the author's function, that function last."""
+    """Yield the wrappers of the plugin's function from the outside in, that function last."""
     for _ in range(_MOST_LAYERS):
         yield run
         run = _inner(run)
@@ -157,7 +156,7 @@ def _inner(run: Any) -> Any:
 
 
 def _reserved(layers: tuple[Any, ...], signature: inspect.Signature) -> frozenset[str]:
-    """Return names already bound, such as ``self``: passing one again would be a TypeError."""
+    """Return names already bound, such as ``self``; passing them again would raise TypeError."""
     names: set[str] = set()
     for each in layers:
         code = getattr(each, "__code__", None)
@@ -167,7 +166,7 @@ def _reserved(layers: tuple[Any, ...], signature: inspect.Signature) -> frozense
 
 
 class _Namespace:
-    """Where the names in the annotations of one function are looked up."""
+    """Resolves the names in the annotations of one function."""
 
     def __init__(self, owner: type, function: Any, findings: list[str]) -> None:
         home = next((each for each in owner.__mro__ if "run" in vars(each)), owner)
@@ -183,7 +182,7 @@ class _Namespace:
         def holder() -> None: ...
 
         holder.__annotations__ = {"it": annotation}
-        # Evaluating runs the author's words as code: anything may come of it.
+        # Evaluating an annotation runs code of the plugin, which may raise anything.
         try:
             return get_type_hints(holder, self._globals, self._locals, include_extras=True)["it"]
         except Exception as err:

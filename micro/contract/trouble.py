@@ -1,4 +1,4 @@
-"""Finds the place in a value that keeps it from being JSON."""
+"""Finds the first place in a value that cannot be encoded as JSON."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ARRAYS = (list, tuple, set, frozenset, deque)
 
 
 class NotJson(ValueError):
-    """A value that JSON cannot hold: the JSON Pointer to it, and what is there."""
+    """A value cannot be encoded as JSON: the JSON Pointer to it, and what was found there."""
 
     def __init__(self, pointer: str, found: str) -> None:
         super().__init__(pointer, found)
@@ -33,22 +33,22 @@ class NotJson(ValueError):
 
 
 def json_pointer(path: Iterable[object]) -> str:
-    """Write a path as a JSON Pointer (RFC 6901)."""
+    """Format a path as a JSON Pointer (RFC 6901)."""
     return "".join("/" + str(each).replace("~", "~0").replace("/", "~1") for each in path)
 
 
 def kind_of(value: object) -> str:
-    """Name the type of a value, never the value: it may be secret."""
+    """Describe a value by its type; the value itself may be secret."""
     return f"an object of type '{type(value).__qualname__}'"
 
 
 def first_trouble(value: object) -> NotJson | None:
-    """Return the first place, depth first, that cannot be written, or None."""
+    """Return the first place, depth first, that cannot be encoded, or None."""
     return _search(value, ())
 
 
 def surely_finite(value: object) -> bool:
-    """Tell quickly that a value holds no NaN; False means that first_trouble must look."""
+    """Return True if a quick search shows that the value holds no NaN; False if it is not sure."""
     pending: list[Any] = [value]
     while pending:
         each = pending.pop()
@@ -65,7 +65,7 @@ def surely_finite(value: object) -> bool:
 
 
 def _unpack(value: Any, pending: list[Any]) -> bool:
-    """Append what the value holds; False when it cannot be told."""
+    """Append the children of the value to ``pending``; return False if they are not known."""
     try:
         simpler = _simpler(value)
     except Exception:  # of the author's own serializer
@@ -80,7 +80,7 @@ def _unpack(value: Any, pending: list[Any]) -> bool:
 
 def _search(value: Any, path: tuple[object, ...]) -> NotJson | None:
     if len(path) > DEEPEST:
-        # The whole pointer would be as long as the nesting is deep.
+        # Report only the outermost name: the whole pointer would be too long.
         return NotJson(json_pointer(path[:1]), "what contains itself or is nested too deeply")
     try:
         value = _simpler(value)
@@ -99,7 +99,7 @@ def _search(value: Any, path: tuple[object, ...]) -> NotJson | None:
 
 
 def _simpler(value: Any) -> Any:
-    """Return what pydantic-core would write for a model or an enum."""
+    """Return the value that pydantic-core would encode for a model or an enum."""
     if isinstance(value, Enum):
         return value.value
     serializer = getattr(type(value), "__pydantic_serializer__", None)

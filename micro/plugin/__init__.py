@@ -1,1 +1,1 @@
-"""What a plugin is, and where it comes from."""
+"""Plugins: their base classes, hooks, loading and execution."""

@@ -1,4 +1,4 @@
-"""Imports ``micro_plugins.*``: the one finder of the process, which is also its registry of namespaces."""
+"""The import finder for ``micro_plugins.*``, which is also the registry of plugin namespaces."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class PluginFinder:
-    """The finder on ``sys.meta_path``, and the registry: one for each process."""
+    """The finder on ``sys.meta_path`` and the registry of namespaces, one per process."""
 
     def __init__(self, paths: Sequence[Path], *, claimed: bool, after: PluginFinder | None = None) -> None:
         self.paths = tuple(path.absolute() for path in paths)
@@ -57,7 +57,7 @@ class PluginFinder:
             namespace.forget()
 
     def namespace(self, ident: str) -> Namespace | None:
-        """Return the namespace of a folder in the plugin paths; its modules need not be imported yet."""
+        """Return the namespace of an identifier, or None; its modules need not be imported yet."""
         if ident in self._namespaces:
             return self._namespaces[ident]
         folder = self._folder(ident)
@@ -67,15 +67,15 @@ class PluginFinder:
         return self._namespaces.setdefault(ident, fresh)
 
     def lock(self, ident: str) -> threading.RLock:
-        """Return the lock under which the plugin is loaded and unloaded."""
+        """Return the lock that loading and unloading of the plugin must hold."""
         return self._locks.setdefault(ident, threading.RLock())
 
     def knows(self, folder: PluginFolder) -> bool:
-        """Tell whether the identifier is this folder's, and not by now another's."""
+        """Return True if the identifier belongs to this folder, and not to another one by now."""
         return self._folders.get(folder.ident) == folder
 
     def add(self, folder: PluginFolder) -> Namespace:
-        """Return the namespace of a folder, which may be new, or new under its identifier."""
+        """Register a folder if needed, in place of another of the same identifier; return its namespace."""
         if not self.knows(folder):
             self.purge(folder.ident)
             self._folders[folder.ident] = folder
@@ -84,7 +84,7 @@ class PluginFinder:
         return namespace
 
     def purge(self, ident: str) -> None:
-        """Drop the plugin's modules, and all that would make its next import see old files."""
+        """Remove the plugin's modules and caches, so that its next import reads the files again."""
         namespace = self._namespaces.pop(ident, None)
         if namespace is None:
             return
@@ -92,7 +92,7 @@ class PluginFinder:
         self._folders.pop(ident, None)
         self._scanned = False
         self._purged.add(str(namespace.folder.path))
-        # A copy, which no other thread's import can change meanwhile.
+        # Iterate over a copy, because another thread's import may change sys.modules.
         for name in [name for name in list(sys.modules) if f"{name}.".startswith(namespace.prefix)]:
             sys.modules.pop(name, None)
         if ROOT in sys.modules:
@@ -114,7 +114,7 @@ class PluginFinder:
 
 
 def installed_finder() -> PluginFinder | None:
-    """Return the finder of this process, if it has one."""
+    """Return the finder of this process, or None."""
     for finder in sys.meta_path:
         if isinstance(finder, PluginFinder):
             return finder

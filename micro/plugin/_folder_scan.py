@@ -1,4 +1,4 @@
-"""Lists plugin folders and gives each the identifier it has below ``micro_plugins``."""
+"""Scans plugin paths for plugin folders, and assigns each its identifier below ``micro_plugins``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = "micro_plugins"
 INTERFACE = "interface.py"
-# What makes a file a plugin's, and how much of a file is looked at.
+# A file that has this text in its first 64 KiB is taken for a plugin's.
 _MARK = b"PluginDescription("
 _HEAD = 64 * 1024
 
@@ -32,7 +32,7 @@ class PluginFolder:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A folder, or a whole plugin path, that holds no plugin for Micro, and why."""
+    """A folder or plugin path without a loadable plugin, and the reason."""
 
     path: Path
     reason: str
@@ -40,7 +40,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class FolderScan:
-    """What the plugin paths hold: the plugin folders by name, and what was left out."""
+    """The result of a scan: plugin folders sorted by name, and what was left out."""
 
     folders: tuple[PluginFolder, ...]
     left_out: tuple[LeftOut, ...]
@@ -49,9 +49,9 @@ class FolderScan:
 def scan_folders(paths: Sequence[Path]) -> FolderScan:
     """List the plugin folders in these paths, sorted by folder name.
 
-    Of two folders of one name the one in the first path counts. Folders that have nothing to do with
-    plugins, and those whose names start with ``.`` or ``_``, are passed over in silence; one that seems
-    to be a plugin and is none is told.
+    If two paths hold a folder of the same name, the first path wins. Folders that look like a plugin but
+    have no interface.py are listed in ``left_out``; others, and names that start with ``.`` or ``_``, are
+    ignored.
     """
     found: dict[str, Path] = {}
     left_out: list[LeftOut] = []
@@ -77,10 +77,10 @@ def scan_folders(paths: Sequence[Path]) -> FolderScan:
 
 
 def identifiers(names: Iterable[str]) -> dict[str, str]:
-    """Map folder names to identifiers; the same set of names always gives the same identifiers.
+    """Map folder names to unique identifiers; the result depends only on the set of names.
 
-    Where two names want one identifier, the name that is the identifier keeps it, else the
-    first in order; the others get a digest of their name.
+    If several names map to one identifier, the name equal to it gets it, else the first in sort order;
+    the others get a digest of their name as suffix.
     """
     wanted = {name: _wanted_identifier(name) for name in names}
     taken: dict[str, str] = {}
@@ -93,7 +93,7 @@ def identifiers(names: Iterable[str]) -> dict[str, str]:
 
 
 def _digest(folder_name: str) -> str:
-    # hashlib loads OpenSSL, and folders that want one name are rare.
+    # Import here: hashlib loads OpenSSL, and name collisions are rare.
     from hashlib import sha256
 
     return sha256(os.fsencode(folder_name)).hexdigest()[:8]
@@ -114,12 +114,12 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _has_interface(path: Path, name: str) -> bool:
-    # lexists() never raises, and a link to nothing is the plugin's error, told when it is imported.
+    # lexists() never raises; the import reports a broken symbolic link as an error of the plugin.
     return os.path.lexists(f"{path}{os.sep}{name}{os.sep}{INTERFACE}")
 
 
 def _reason_to_tell(folder: Path) -> str | None:
-    """Say why a folder without an interface seems to be meant as a plugin, None if it does not."""
+    """Return why a folder without interface.py looks like a plugin, or None if it does not."""
     try:
         with os.scandir(folder) as scan:
             entries = sorted(scan, key=lambda entry: entry.name)

@@ -1,7 +1,7 @@
-"""The import statement and the ``importlib`` that the modules of one plugin see.
+"""The ``__import__`` and ``importlib`` that the modules of one plugin see.
 
-The file is so named because ``warnings`` passes over the frames of a file with "importlib" and
-"_bootstrap" in its name: a warning about an import then points at the line that imports.
+The file name contains "importlib" and "_bootstrap" because ``warnings`` skips frames of such files: a
+warning about an import then points at the line with the import statement.
 """
 
 from __future__ import annotations
@@ -46,9 +46,10 @@ def make_import(namespace: Namespace) -> Callable[..., Any]:
 
 
 def make_importlib(namespace: Namespace) -> ModuleType:
-    """Return a stand-in for ``importlib`` whose two import functions know the plugin's own names.
+    """Return a stand-in for ``importlib`` whose two import functions find the plugin's own modules.
 
-    All else is the real one's, at the time of use. No frame is looked at, so it works in any thread.
+    Other attributes are looked up in the real module on each use. No stack frame is inspected, so it works
+    in every thread.
     """
 
     def import_module(name: str, package: str | None = None) -> ModuleType:
@@ -75,10 +76,10 @@ def _means_another(
     locals: Mapping[str, Any] | None,
     fromlist: Sequence[str] | None,
 ) -> bool:
-    """Tell whether an own name means the module of that name elsewhere all the same.
+    """Return True if the import means the installed module, although the plugin has one of that name.
 
-    So it is for a plain module which imports its own name (a wrapper: ``redis.py``), and for
-    PyImport_Import() in C code, which ends up here with an empty list and the same dict twice.
+    Two cases: a plain module that imports its own name (a wrapper ``redis.py``), and PyImport_Import()
+    in C code, recognized by an empty list as fromlist and the same dict as globals and locals.
     """
     if globals is None:
         return False

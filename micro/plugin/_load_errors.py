@@ -1,4 +1,4 @@
-"""Says why a plugin folder could not be imported: the plugin, the folder, the file and the line."""
+"""Formats import errors of plugin folders with plugin, folder, file and line."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ FROZEN_LOADERS = ("<frozen importlib", "<frozen zipimport")
 
 
 def load_error(folder: PluginFolder, err: BaseException) -> PluginLoadError:
-    """Turn what a plugin's import raised into one line of what, where and why.
+    """Return a PluginLoadError with a one-line message for an exception from a plugin's import.
 
-    The loaders' frames are cut from the tracebacks of ``err`` and of all it is chained to: what
-    is left shows the plugin's own lines.
+    The import system's frames are removed from the tracebacks of ``err`` and its chained exceptions, so
+    that they show only the plugin's own lines.
     """
     for each in _chain(err):
         each.__traceback__ = _cut(each.__traceback__)
@@ -62,7 +62,7 @@ def _sentence(err: BaseException) -> str:
 
 
 def _place(err: BaseException, folder: Path) -> str:
-    """Return the last place inside the folder that led to the error."""
+    """Return the last file and line inside the folder that led to the error."""
     places = [(link.tb_frame.f_code.co_filename, link.tb_lineno) for link in _links(err.__traceback__)]
     if isinstance(err, SyntaxError) and isinstance(err.filename, str):
         places.append((err.filename, err.lineno or 0))

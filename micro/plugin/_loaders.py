@@ -1,6 +1,6 @@
-"""The standard loaders, but each module of a plugin sees the builtins of its plugin.
+"""Standard module loaders that give each module the builtins of its plugin.
 
-They override create_module(), not exec_module(): that would add a frame to each traceback.
+They override create_module(): overriding exec_module() would add a frame to each traceback.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from micro.plugin._namespace import Namespace
 
 
-# Some file systems count in steps of two seconds.
+# FAT, for one, stores modification times in steps of two seconds.
 _RACY_SECONDS = 2
 
 
@@ -35,10 +35,10 @@ class SourceLoader(SourceFileLoader):
         return super().get_data(path)
 
     def _trusts(self, bytecode: str) -> bool:
-        """Tell whether bytecode is surely that of the source.
+        """Return True if the bytecode cannot be older than the source.
 
-        It is matched by size and whole seconds, so that after an edit it may be stale unnoticed: what was
-        written within seconds of the source is not used, but written again.
+        Python compares only size and whole seconds, so it can miss an edit. Bytecode written within two
+        seconds of the source is therefore ignored and written again.
         """
         if not self.namespace.use_bytecode:
             return False
@@ -47,11 +47,11 @@ class SourceLoader(SourceFileLoader):
 
 
 class FolderLoader(SourceFileLoader):
-    """Stands for the ``__init__.py`` that a folder lacks."""
+    """Loads an empty package for a plugin folder without ``__init__.py``."""
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         module = ModuleType(spec.name)
-        # pkgutil.get_data() finds data files by it.
+        # pkgutil.get_data() needs __file__ to find data files.
         module.__file__ = self.path
         return module
 
@@ -69,7 +69,7 @@ class SourcelessLoader(SourcelessFileLoader):
 class ZipLoader(zipimporter):
     namespace: Namespace
 
-    # typeshed has it return None, as zipimporter's own does.
+    # typeshed declares that zipimporter.create_module() returns None.
     def create_module(self, spec: ModuleSpec) -> ModuleType:  # type: ignore[override]
         return self.namespace.new_module(spec.name)
 
@@ -79,7 +79,7 @@ AnyLoader = TypeVar("AnyLoader", SourceLoader, SourcelessLoader, ZipLoader)
 
 
 def package_spec(namespace: Namespace) -> ModuleSpec | None:
-    """Make the spec of a plugin's package, whether or not its folder has an ``__init__.py``."""
+    """Return the spec of a plugin's package, whether or not its folder has an ``__init__.py``."""
     name, file = namespace.folder.module, f"{namespace.folder.path}{os.sep}__init__.py"
     if not os.access(file, os.F_OK):
         spec = ModuleSpec(name, FolderLoader(name, file), origin=file)
@@ -90,16 +90,16 @@ def package_spec(namespace: Namespace) -> ModuleSpec | None:
 
 
 def interface_spec(namespace: Namespace) -> ModuleSpec | None:
-    """Make the spec of a plugin's ``interface.py``.
+    """Return the spec of a plugin's ``interface.py`` without a search of the folder.
 
-    It is known to be there, and to list a thousand folders at start would take longer than all else.
+    The file is known to exist, and listing a thousand folders would take most of the start.
     """
     name, file = f"{namespace.prefix}interface", f"{namespace.folder.path}{os.sep}{INTERFACE}"
     return spec_from_file_location(name, file, loader=_bound(SourceLoader(name, file), namespace))
 
 
 def plugin_loader(loader: object, name: str, namespace: Namespace) -> PluginLoader | None:
-    """Return the plugin's loader that does what a standard one does; None for extension modules."""
+    """Return the plugin's counterpart of a standard loader; None for extension modules."""
     if type(loader) is SourceFileLoader:
         return _bound(SourceLoader(name, loader.path), namespace)
     if type(loader) is SourcelessFileLoader:

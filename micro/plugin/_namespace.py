@@ -1,4 +1,4 @@
-"""The namespace of one plugin: which names are its own, and the builtins that its modules see."""
+"""The namespace of one plugin: which modules belong to it, and the builtins that they see."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ NEVER_OWN = frozenset({"micro", ROOT, "__main__"})
 
 
 class Host:
-    """The process around the plugins: its ``sys.path`` before them, and what it can import."""
+    """The process outside of plugins: its original ``sys.path``, and a cache of what it can import."""
 
     def __init__(self) -> None:
         self.path = frozenset(sys.path)
         self._known: dict[tuple[str, ...], bool] = {}
 
     def has(self, top: str, path: Sequence[str]) -> bool:
-        """Tell whether some finder of the process finds this name, in these entries of ``sys.path``."""
+        """Return True if a finder of the process finds the module in these entries of ``sys.path``."""
         key = (top, *path)
         if key not in self._known:
             self._known[key] = any(_finds(finder, top, path) for finder in sys.meta_path)
@@ -41,12 +41,12 @@ class Host:
 
 
 class Namespace:
-    """What one loaded plugin owns; it ends with the plugin's modules."""
+    """The state of one loaded plugin; discarded when its modules are unloaded."""
 
     def __init__(self, folder: PluginFolder, host: Host, use_bytecode: bool) -> None:
         self.folder = folder
         self.prefix = f"{folder.module}."
-        # Where own modules are looked for; the same list is the package's __path__.
+        # Folders to search for the plugin's modules; this list is also the package's __path__.
         self.roots = [str(folder.path)]
         self.foreign = set(NEVER_OWN)
         self.use_bytecode = use_bytecode
@@ -58,7 +58,7 @@ class Namespace:
 
     @cached_property
     def importlib(self) -> ModuleType:
-        """What the plugin's modules get for ``import importlib``."""
+        """The stand-in that the plugin's modules get from ``import importlib``."""
         return make_importlib(self)
 
     def new_module(self, name: str) -> ModuleType:
@@ -69,12 +69,12 @@ class Namespace:
         return module
 
     def refresh_builtins(self) -> None:
-        """Take over what was added to the process's builtins since.
+        """Copy changes of the process's builtins to the plugin's.
 
-        In one update: between two, another thread would meet the wrong ``__import__``.
+        This must be a single update: between two, another thread would see the wrong ``__import__``.
         """
-        # Most often there is nothing. A list is compared in half the time of a dictionary; the last name
-        # tells of what was only renamed.
+        # Builtins rarely change, so make the comparison cheap: lists compare in half the time of dicts.
+        # The last name is included to detect a value that was only renamed.
         now = vars(builtins)
         seen = [*now.values(), next(reversed(now))]
         if seen != self._seen:
@@ -82,10 +82,10 @@ class Namespace:
             self._builtins.update({**now, "__import__": self.import_})
 
     def owns(self, top: str) -> bool:
-        """Tell whether the undotted name means a module of the plugin in an absolute import.
+        """Return True if an absolute import of this top-level name means a module of the plugin.
 
-        First comes the standard library (what of it this Python has), then the plugin's modules
-        and packages, then what is installed, then the plugin's folders without ``__init__.py``.
+        Lookup order: the standard library (as far as this Python has it), the plugin's modules and
+        packages, installed modules, the plugin's folders without ``__init__.py``.
         """
         if top in self.foreign:
             return False
@@ -95,7 +95,7 @@ class Namespace:
         return self.prefix + top in sys.modules or self._has(top)
 
     def exists_elsewhere(self, top: str) -> bool:
-        """Tell whether the process has, or could import, a module of this name from outside the plugin."""
+        """Return True if a module of this name is loaded, or can be imported, outside the plugin."""
         if top in sys.modules:
             return True
         path = [entry for entry in sys.path if isinstance(entry, str) and not self._is_private(entry)]
@@ -106,14 +106,14 @@ class Namespace:
         self.foreign = set(NEVER_OWN)
 
     def adopt_paths(self) -> None:
-        """Look for own modules also where the plugin, by editing ``sys.path``, said they are."""
+        """Search also the folders inside the plugin that it has added to ``sys.path``."""
         for entry in filter(self._is_private, sys.path):
             root = str(Path(entry).absolute())
             if root not in self.roots and os.path.realpath(root) != self._real_path:
                 self.roots.append(root)
 
     def release_paths(self) -> None:
-        """Take what the plugin put on ``sys.path`` inside its folder off it; it stays the plugin's own."""
+        """Remove the plugin's own folders from ``sys.path``; only the plugin continues to search them."""
         if self._host.path.issuperset(entry for entry in sys.path if isinstance(entry, str)):
             return
         self.adopt_paths()
@@ -139,7 +139,7 @@ class Namespace:
         return True
 
     def _is_private(self, entry: object) -> bool:
-        """Tell whether the plugin put this entry of ``sys.path`` there, and it lies in its folder."""
+        """Return True if this entry of ``sys.path`` was added later and lies in the plugin's folder."""
         if not isinstance(entry, str) or entry in self._host.path:
             return False
         if entry not in self._private:

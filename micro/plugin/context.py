@@ -1,4 +1,4 @@
-"""What travels with one run besides its parameters."""
+"""The context of one run: who asked for it, and where it reports progress."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from micro.correlation import Call
 
 
 class Reporter(Protocol):
-    """Takes what a run reports, and tells it whether it is to stop."""
+    """Receives progress and log lines of a run, and tells it whether it was cancelled."""
 
     def progress(self, done: float, total: float | None, message: str) -> None:
-        """Take how far the run is: ``done`` of ``total``, None if that is unknown."""
+        """Receive the progress: ``done`` of ``total``, which is None if unknown."""
 
     def log(self, level: str, text: str) -> None:
-        """Take one line of the run's log."""
+        """Receive one line of the run's log."""
 
     def cancelled(self) -> bool:
-        """Tell whether somebody asked the run to stop."""
+        """Return True if the run was asked to stop."""
 
 
 class NoReporter:
-    """What a run that nobody watches reports to."""
+    """A reporter that discards everything and never cancels."""
 
     def progress(self, done: float, total: float | None, message: str) -> None:
         """Forget it."""
@@ -32,16 +32,16 @@ class NoReporter:
         """Forget it."""
 
     def cancelled(self) -> bool:
-        """Nobody can ask."""
+        """Return False: without a job, a run cannot be cancelled."""
         return False
 
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """Tells a run who asked for it: ``transport`` is rest, celery, command or python.
+    """The origin of a run: ``transport`` is rest, celery, command or python.
 
-    ``job`` is the id of the job that the run belongs to, if it is one; ``attempt`` counts from 1. A run
-    that is ``patient`` waits for its turn where its plugin limits how many there are at once. ``traceparent``
+    ``job`` is the id of the job that the run belongs to, or None; ``attempt`` counts from 1. A ``patient``
+    run waits for a free slot if its plugin limits concurrency; other runs fail at once. ``traceparent``
     and ``tracestate`` are the W3C trace context of the call.
     """
 
@@ -56,5 +56,5 @@ class RunContext:
 
     @classmethod
     def of(cls, call: Call, transport: str) -> RunContext:
-        """Make the context of a run that a call asks for."""
+        """Return the context of a run for a call."""
         return cls(transport, call.request_id, traceparent=call.traceparent, tracestate=call.tracestate)

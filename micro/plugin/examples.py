@@ -1,4 +1,4 @@
-"""Reads the examples of a plugin's description as the JSON that callers would send and get."""
+"""Converts the examples of a plugin's description to the JSON that callers send and receive."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ PARTS = ("params", "result")
 
 @dataclass(frozen=True)
 class Example:
-    """One example, counted from 1: its parameters and, where it is declared, the result."""
+    """One example, numbered from 1: its parameters and, if declared, its result."""
 
     number: int
     params: dict[str, Any]
     result: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it in the shape in which it was declared."""
+        """Return the example as declared: ``params`` and, if any, ``result``."""
         declared = {"params": self.params, "result": self.result}
         return {part: value for part, value in declared.items() if value is not None}
 
 
 @dataclass(frozen=True)
 class BadExample:
-    """An example that cannot be used, and why."""
+    """An invalid example, and the reason."""
 
     number: int
     reason: str
 
 
 def usable_examples(description: PluginDescription) -> list[Example]:
-    """Return the examples that can be shown and run."""
+    """Return the valid examples."""
     return [each for each in read_examples(description) if isinstance(each, Example)]
 
 
 def read_examples(description: PluginDescription) -> list[Example | BadExample]:
-    """Return every example; dates and the like are written as they are in results."""
+    """Return every example; values such as dates are encoded as in results."""
     return [_read(number, example) for number, example in enumerate(description.examples, 1)]
 
 

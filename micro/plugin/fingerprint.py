@@ -1,4 +1,4 @@
-"""Tells, without importing anything, whether the files of plugins have changed since they were loaded."""
+"""Computes fingerprints of plugin files, to detect changes without importing anything."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from micro.plugin.folders import PluginFolder, scan_folders
 from micro.settings import Settings
 
 INSTALLED = ""
-"""The key of what is installed, which any plugin may use."""
+"""The key of the fingerprint of installed packages, which any plugin may use."""
 
-# Data files are left out: a plugin may write some, and would be loaded anew for ever.
+# Leave out data files: a plugin that writes some would be reloaded for ever.
 _CODE = (".py", ".pyc", ".so", ".pyd", ".zip")
 _METADATA = (".dist-info", ".egg-info", ".egg-link", ".pth")
 
@@ -22,7 +22,7 @@ State = tuple[str, int, int, int]
 
 
 def fingerprints(settings: Settings) -> dict[str, str]:
-    """Return what stands for the files of each plugin folder, by its path, and for what is installed."""
+    """Return a fingerprint of each plugin folder, by path, and of the installed packages (INSTALLED)."""
     folders = scan_folders(settings.plugin_path).folders
     return {
         **{str(folder.path): _digest(_states_of(folder)) for folder in folders},
@@ -31,24 +31,24 @@ def fingerprints(settings: Settings) -> dict[str, str]:
 
 
 def installed() -> str:
-    """Return what stands for the packages that are installed."""
+    """Return a fingerprint of the installed packages."""
     return _digest(_states_of_packages())
 
 
 def installed_folders() -> list[Path]:
-    """Return the folders that hold what tells of installed packages."""
+    """Return the folders of ``sys.path``, which hold the metadata of installed packages."""
     return [Path(entry) for entry in dict.fromkeys(sys.path) if entry and Path(entry).is_dir()]
 
 
 def tells_of_packages(name: str) -> bool:
-    """Tell whether a file or folder of this name, where packages are installed, tells of them."""
+    """Return True if the name is that of package metadata, or of a folder that pip is replacing."""
     return name.endswith(_METADATA) or name.startswith("~")
 
 
 def is_being_installed(since: float) -> bool:
-    """Tell whether pip is at work, which keeps what it replaces under names that begin with ``~``.
+    """Return True if pip is installing: it renames what it replaces to names that begin with ``~``.
 
-    What has been like that since before ``since``, in seconds since the epoch, an interrupted pip has left.
+    Names older than ``since`` (seconds since the epoch) are leftovers of an interrupted pip, and ignored.
     """
     for folder in installed_folders():
         for entry in _entries(folder):
@@ -62,7 +62,7 @@ def _states_of(folder: PluginFolder) -> Iterator[State]:
     while pending:
         path = pending.pop()
         real = os.path.realpath(path)
-        # A link may lead back to where it came from.
+        # A symbolic link may lead back to a parent folder.
         if real in seen:
             continue
         seen.add(real)
@@ -97,10 +97,10 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _state(entry: os.DirEntry[str]) -> State:
     try:
-        # Not the entry's own stat(), which may be an old one.
+        # Use os.stat(), because entry.stat() may return a cached state.
         found = os.stat(entry.path)  # noqa: PTH116
     except OSError:
-        # A link to nothing, or a file that goes as we look.
+        # A broken link, or a file deleted meanwhile.
         return (entry.path, 0, 0, 0)
     return (entry.path, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 

@@ -36,8 +36,8 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 SETTING = "MICRO_PLUGIN_PATH"
-# Not the setting itself: exported under that name it would overrule the configuration file of
-# every `micro` that is started, or reads its settings anew, below this process.
+# A variable of its own: MICRO_PLUGIN_PATH in the environment would override the configuration file of
+# every `micro` below this process.
 INHERITED = "_MICRO_PLUGIN_PATH"
 
 
@@ -51,7 +51,7 @@ def install(paths: Sequence[Path]) -> None:
     old = installed_finder()
     absolute = tuple(path.absolute() for path in paths)
     if old and not old.claimed and old.paths == absolute:
-        # This process was unpickling or running a plugin's module already: those stay.
+        # Plugin modules may already be imported, by unpickling or `python -m`; keep them.
         old.claimed = True
     else:
         _replace(old, PluginFinder(absolute, claimed=True, after=old))
@@ -59,9 +59,9 @@ def install(paths: Sequence[Path]) -> None:
 
 
 def install_from_environment() -> None:
-    """Do what install() does with the paths in the environment, unless it has been done.
+    """Install the finder for the paths in the environment, unless one is installed.
 
-    They are the parent process's, if Micro is above this one, else those in ``MICRO_PLUGIN_PATH``.
+    The paths are those of a parent process that runs Micro, else those in ``MICRO_PLUGIN_PATH``.
     """
     if not installed_finder():
         paths = os.environ.get(INHERITED) or os.environ.get(SETTING, "")
@@ -70,15 +70,15 @@ def install_from_environment() -> None:
 
 
 def uninstall() -> None:
-    """Drop every plugin's modules and what install() has put into the process."""
+    """Undo install(): remove the finder, all plugin modules and the environment variable."""
     _replace(installed_finder(), None)
     os.environ.pop(INHERITED, None)
 
 
 def find_folders(paths: Sequence[Path]) -> list[PluginFolder]:
-    """Return the plugin folders in these paths by folder name; log what was left out, and why.
+    """Return the plugin folders in these paths, sorted by name; log those left out.
 
-    scan_folders() returns both.
+    Use scan_folders() to get both.
     """
     scan = scan_folders(paths)
     for each in scan.left_out:
@@ -108,7 +108,7 @@ def load_folder(folder: PluginFolder) -> ModuleType:
 
 
 def unload_folder(folder: PluginFolder) -> None:
-    """Drop the folder's modules; the next import reads its files anew and believes no bytecode."""
+    """Remove the folder's modules; the next import reads the sources and ignores bytecode."""
     finder = _finder(folder)
     with finder.lock(folder.ident):
         if finder.knows(folder):
@@ -116,7 +116,7 @@ def unload_folder(folder: PluginFolder) -> None:
 
 
 def refresh_builtins(folder: PluginFolder) -> None:
-    """Show the plugin what was added to ``builtins`` since it was loaded; cheap enough for each run."""
+    """Copy additions to ``builtins`` to the plugin's own builtins; cheap enough to call on each run."""
     namespace = _finder(folder).namespace(folder.ident)
     if namespace:
         namespace.refresh_builtins()

@@ -1,4 +1,4 @@
-"""The pluggy manager: knows Micro's hooks, and refuses what pluggy would pass over in silence."""
+"""The pluggy manager, which rejects unknown hooks that pluggy would silently ignore."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from micro.plugin import hookspecs, running
 
 
 class HookManager(pluggy.PluginManager):
-    """Refuses, as it registers, a hook that Micro does not have, and a wrapper that would never run.
+    """A plugin manager that rejects unknown hooks, and wrappers of hooks other than micro_run.
 
-    Only micro_run is called as pluggy calls hooks; of the others each implementation is called by itself.
+    Only micro_run is called through pluggy. The implementations of other hooks are called one by one, to
+    isolate failures, so their wrappers would never run.
     """
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
@@ -33,7 +34,7 @@ class HookManager(pluggy.PluginManager):
 
 
 def create_hook_manager() -> pluggy.PluginManager:
-    """Make a manager that runs plugins itself when no hook does."""
+    """Return a manager with Micro's hooks and the default implementation of micro_run."""
     manager = HookManager("micro")
     manager.add_hookspecs(hookspecs)
     manager.register(running, name=running.__name__)

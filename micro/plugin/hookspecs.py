@@ -48,9 +48,9 @@ def micro_commands(cli: click.Group) -> None:
 
 @hookspec
 def micro_start(micro: Micro) -> None:
-    """Act once in each process before its first run."""
+    """Called once in each process, before its first run."""
 
 
 @hookspec
 def micro_stop(micro: Micro) -> None:
-    """Act once in each process that started, when it ends."""
+    """Called when a process ends, if micro_start was called in it."""

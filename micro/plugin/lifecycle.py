@@ -1,4 +1,4 @@
-"""Calls micro_start and setup() once in each process, and at its end teardown() and micro_stop."""
+"""Calls micro_start and setup() once per process, and teardown() and micro_stop when it ends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Lifecycle:
-    """Remembers what this process has started; a forked child starts anew."""
+    """Tracks what was started in this process; a forked child begins with nothing started."""
 
     def __init__(self, plugins: Plugins) -> None:
         self._plugins = plugins
@@ -28,7 +28,7 @@ class Lifecycle:
         os.register_at_fork(after_in_child=lambda: _forget(reference))
 
     def _forget(self) -> None:
-        """Begin with nothing started, and with locks that no thread of a parent process holds."""
+        """Reset to nothing started, with new locks: a thread of the parent may have held the old ones."""
         self._lock = threading.RLock()
         self._starting = False
         self._started = False
@@ -36,21 +36,21 @@ class Lifecycle:
         self._set_up: dict[Plugin, None] = {}
 
     def start(self, micro: Micro) -> None:
-        """Call micro_start, unless this process has done so."""
+        """Call micro_start, once per process."""
         if self._started:
             return
         with self._lock:
-            # A hook may run a plugin, which comes here again.
+            # A micro_start hook may run a plugin, which calls start() again.
             if self._started or self._starting:
                 return
             self._starting = True
             self._plugins.call_guarded("micro_start", micro=micro)
             self._started, self._starting = True, False
-            # For servers that do not tell when their processes end.
+            # Some servers do not call stop() when their processes end.
             atexit.register(self.stop, micro)
 
     def prepare(self, plugin: Plugin) -> None:
-        """Call the plugin's setup() before its first run here; one that raises is tried again next time."""
+        """Call the plugin's setup() before its first run here; if it raises, the next run calls it again."""
         if plugin in self._set_up:
             return
         with self._locks.setdefault(plugin, threading.RLock()):

@@ -1,4 +1,4 @@
-"""Loads every plugin under a guard, registers it with pluggy, and reports what failed."""
+"""Loads all plugins, registers them with pluggy, and records those that fail."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Source:
-    """Where plugins come from: a plugin folder or an installed package's entry point."""
+    """The source of plugins: a plugin folder, or the entry point of an installed package."""
 
     name: str
     origin: str
@@ -38,7 +38,7 @@ class Source:
 
     @property
     def label(self) -> str:
-        """The name of its hooks, which no other source has."""
+        """The unique name under which pluggy registers the hooks of this source."""
         return f"{self.name} ({self.origin})"
 
 
@@ -86,7 +86,7 @@ class Plugin:
         return self._told("description", "summary")
 
     def _told(self, attribute: str, of_package: str) -> str | None:
-        """What the description says or, where it is silent, the distribution."""
+        """Return the attribute of the description or, if unset, of the distribution."""
         value: str | None = getattr(self.description, attribute)
         if value is None and self.source.package:
             value = getattr(self.source.package, of_package)
@@ -95,7 +95,7 @@ class Plugin:
 
 @dataclass(frozen=True)
 class LoadFailure:
-    """A plugin that was left out, and why."""
+    """A plugin that was not loaded, and the cause."""
 
     name: str
     origin: str
@@ -119,7 +119,7 @@ class Plugins:
         return len(self._by_name)
 
     def add(self, plugin: Plugin) -> None:
-        """Add the plugin; raise PluginLoadError when its name is taken."""
+        """Add the plugin. Raises PluginLoadError if its name is taken."""
         first = self._by_name.get(plugin.name)
         if first:
             raise PluginLoadError(f"its name {plugin.name!r} is taken by the plugin from {first.origin}")
@@ -129,25 +129,25 @@ class Plugins:
             self._by_slug.setdefault(plugin.slug, []).append(plugin)
 
     def add_feature(self, module: ModuleType) -> None:
-        """Register the hooks of a module of Micro itself, once."""
+        """Register the hooks of a module of Micro, unless it is registered."""
         if not self.hooks.is_registered(module):
             self.hooks.register(module, name=module.__name__)
 
     def leave_out(self, name: str, origin: str, err: BaseException) -> None:
-        """Record a plugin that cannot be served, and say so in one line."""
+        """Record a plugin that cannot be loaded, and log one line about it."""
         cause = err.message if isinstance(err, MicroError) else one_line(err)
         self.failed.append(LoadFailure(name, origin, cause))
         log.error("Plugin %r (%s) was left out: %s", name, origin, cause)
         log.debug("Plugin %r (%s)", name, origin, exc_info=err)
 
     def failures(self) -> list[dict[str, str]]:
-        """Return what was left out, for programs: name, origin, cause."""
+        """Return name, origin and cause of each plugin that was left out."""
         return [asdict(each) for each in self.failed]
 
     def find(self, name: str) -> Plugin:
-        """Return the plugin of exactly this name, else the one that differs only in case or URL form.
+        """Return the plugin of this name, else the one that matches by case or URL-safe form.
 
-        Raises PluginNotFound, which names the candidates of an ambiguous name.
+        Raises PluginNotFound; for an ambiguous name, the message lists the candidates.
         """
         plugin = self._by_name.get(name)
         if plugin:
@@ -161,7 +161,7 @@ class Plugins:
         raise PluginNotFound(f"plugin not found: {name!r}{suggestion(name, self._by_name)}")
 
     def call_guarded(self, hook: str, **arguments: Any) -> None:
-        """Call each implementation of a collecting hook; one that raises is logged, the others go on."""
+        """Call each implementation of a hook; log exceptions, so that the others are called all the same."""
         for impl in reversed(getattr(self.hooks.hook, hook).get_hookimpls()):
             try:
                 impl.function(*(arguments[name] for name in impl.argnames))
@@ -171,7 +171,7 @@ class Plugins:
 
 
 def load_plugins(settings: Settings) -> Plugins:
-    """Load the plugins of the plugin path and the installed ones; none can hurt the others."""
+    """Load the plugins of the plugin path and of installed packages; a failing plugin is left out."""
     plugins = Plugins(create_hook_manager())
     scan = _scan_folders(settings)
     sources = [*_folder_sources(scan), *_package_sources()]
@@ -205,7 +205,7 @@ def _package_sources() -> Iterator[Source]:
 
 
 def _load(source: Source, plugins: Plugins, selection: Selection) -> None:
-    """Load one source; leave nothing of it behind when none of it is served."""
+    """Load one source; undo its import and registration if it serves nothing."""
     try:
         found = source.load()
         _register(found, source, plugins.hooks)
@@ -233,7 +233,7 @@ def _withdraw(source: Source, hooks: pluggy.PluginManager) -> None:
 
 
 def _serve(found: object, source: Source, plugins: Plugins, selection: Selection) -> bool:
-    """Add the plugins that a source offers; tell whether one of them, or its hooks alone, is served."""
+    """Add the plugins of a source; return True if any of them, or its hooks alone, are served."""
     offered = [_plugin(description, found, source) for description in _offered(found, plugins.hooks)]
     if not offered:
         return selection.serves(source.name)
@@ -286,12 +286,12 @@ def _plugin(description: object, found: object, source: Source) -> Plugin:
 
 
 def _module(found: object, source: Source) -> object:
-    """Return what holds the classes: the module itself, or the one that an entry point goes through."""
+    """Return the module that defines the classes: ``found`` itself, or that of the entry point."""
     return sys.modules[source.package.entry_point.module] if source.package else found
 
 
 def _only_class(module: object) -> type[PluginBase]:
-    """Return the one plugin class that the module itself defines."""
+    """Return the only plugin class defined in the module, for descriptions without ``instance``."""
     defined: list[type[PluginBase]] = [
         value
         for value in vars(module).values()

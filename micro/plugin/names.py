@@ -1,4 +1,4 @@
-"""How plugins are called by name: exactly, regardless of case, or by the URL-safe form."""
+"""Matches plugin names: exactly, ignoring case, or by the URL-safe form."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ def slug(name: str) -> str:
 
 
 def as_asked(name: str) -> str:
-    """Return the form of a caller's name that is compared with slugs.
+    """Normalize a name from a caller for comparison with slugs.
 
-    Case and separators do not count. Other characters do: ``C++`` must not find ``C#``.
+    Case and separators are ignored. Other characters are kept: ``C++`` must not match ``C#``.
     """
     return re.sub(r"[\s_.-]+", "-", name.casefold()).strip("-")
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:
-    """Return the end of a sentence that says a name is unknown."""
+    """Return the end of an error message about an unknown name: similar names, or all of them."""
     from difflib import get_close_matches
 
     folded = {each.casefold(): each for each in names}

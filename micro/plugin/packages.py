@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Package:
-    """One entry point, with what its distribution tells of itself."""
+    """One entry point, with the metadata of its distribution."""
 
     name: str
     entry_point: EntryPoint
@@ -36,9 +36,9 @@ class Package:
 
 
 def find_packages() -> list[Package]:
-    """Return the entry points of every readable distribution, by entry point name.
+    """Return the entry points of all readable distributions, sorted by name.
 
-    Of two copies of one distribution the first on ``sys.path`` counts, as for imports.
+    If a distribution is installed twice, the first on ``sys.path`` counts, as for imports.
     """
     packages: dict[str, list[Package]] = {}
     for distribution in Distribution.discover():
@@ -54,9 +54,9 @@ def find_packages() -> list[Package]:
 
 
 def load_package(package: Package) -> object:
-    """Import what the entry point names.
+    """Import and return the object of the entry point.
 
-    Raises PluginLoadError with the cause; a plugin that exits at import counts as failed.
+    Raises PluginLoadError with the cause, also if the import raises SystemExit.
     """
     try:
         return package.entry_point.load()

@@ -1,4 +1,4 @@
-"""What a plugin author writes: a PluginBase with run(), and its PluginDescription."""
+"""The base classes for plugin authors: PluginBase and PluginDescription."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Value = TypeVar("Value")
 
 
 class _Cancelled:
-    """Reads as a bool; no property, so that a plugin may have an attribute of this name."""
+    """A descriptor that returns a bool. A property would forbid plugins an attribute of this name."""
 
     def __get__(self, instance: PluginBase | None, owner: type[PluginBase]) -> bool:
         context = instance and instance._micro_context
@@ -34,10 +34,10 @@ class PluginBase:
     the first run, ``teardown`` once when the process ends.
     """
 
-    # A Callable, not a method: every subclass has parameters of its own.
+    # Declared as Callable, not as a method, because each subclass has other parameters.
     run: Callable[..., Any]
     cancelled = _Cancelled()
-    """Whether somebody asked this run to stop; a long one looks now and then, and returns."""
+    """True if this run was asked to stop; a long run should check it now and then, and return."""
     _micro_context: RunContext | None = None
 
     @classmethod
@@ -49,12 +49,12 @@ class PluginBase:
         """Release what ``setup`` took."""
 
     def progress(self, done: float, total: float | None = None, message: str = "") -> None:
-        """Report how far the run is, ``done`` of ``total``; it costs nothing when nobody watches."""
+        """Report progress, ``done`` of ``total``; does nothing if the run is not tracked."""
         if self._micro_context:
             self._micro_context.reporter.progress(done, total, message)
 
     def track(self, items: Iterable[Item], total: float | None = None, message: str = "") -> Iterator[Item]:
-        """Yield the items, reporting progress after each; ``total`` is their number where that is known."""
+        """Yield the items, reporting progress after each; ``total`` defaults to their number, if known."""
         if total is None and isinstance(items, Sized):
             total = len(items)
         self.progress(0, total, message)
@@ -69,14 +69,14 @@ class PluginBase:
 
 
 class RunLog(logging.LoggerAdapter[logging.Logger]):
-    """Logs as any logger does, and hands each line to the run's reporter."""
+    """A logger that also passes each line, from INFO on, to the run's reporter."""
 
     def __init__(self, logger: logging.Logger, context: RunContext | None) -> None:
         super().__init__(logger)
         self._context = context
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
-        # One frame more than the adapter knows of, so that the line names its author.
+        # Skip this frame too, so that the record names the line of the plugin.
         kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1
         super().log(level, msg, *args, **kwargs)
         if self._context and level >= logging.INFO:
@@ -87,12 +87,12 @@ class RunLog(logging.LoggerAdapter[logging.Logger]):
 
 
 def _text(msg: object, args: tuple[object, ...], exc_info: object) -> str:
-    """Return the line as a log would have it, with the exception that it is about."""
+    """Return the formatted message, with type and message of the exception, if any."""
     record = logging.LogRecord("", logging.INFO, "", 0, msg, args, None)
     try:
         text = record.getMessage()
     except Exception:
-        # The author's mistake, which no other logger lets a program end for.
+        # The arguments do not fit the format: as in any logger, that must not end the program.
         text = f"{msg} {args}"
     error = exc_info if isinstance(exc_info, BaseException) else exc_info and sys.exception()
     return f"{text} ({one_line(error)})" if isinstance(error, BaseException) else text
@@ -162,5 +162,5 @@ def _exception_class(value: object) -> type[Exception]:
 
 
 def is_plugin_class(value: object) -> bool:
-    """Tell whether the value is a class derived from PluginBase that can be run."""
+    """Return True if the value is a subclass of PluginBase with a callable ``run``."""
     return inspect.isclass(value) and issubclass(value, PluginBase) and callable(getattr(value, "run", None))

@@ -1,4 +1,4 @@
-"""Runs a plugin when no other implementation of ``micro_run`` has given a result."""
+"""The default implementation of ``micro_run``, called if no other one returns a result."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 @hookimpl(trylast=True)
 def micro_run(plugin: Plugin, params: dict[str, Any], context: RunContext) -> object:
-    """Make a new instance, as for every run, and call it; a coroutine is run to its end."""
+    """Create a new instance and call its ``run``; a coroutine is run to its end."""
     if plugin.source.folder:
         refresh_builtins(plugin.source.folder)
     instance = plugin.cls()
-    # Past the plugin's own __setattr__, which may have opinions.
+    # Set the attribute directly: the plugin may have a __setattr__ of its own.
     vars(instance)["_micro_context"] = context
     result = instance.run(**params)
     return _finish(result) if inspect.iscoroutine(result) else result
@@ -31,5 +31,5 @@ def _finish(coroutine: Coroutine[Any, Any, object]) -> object:
     try:
         return asyncio.run(coroutine)
     except asyncio.CancelledError as err:
-        # It is no Exception, and would end the process that serves.
+        # CancelledError is not an Exception, and would end the server process.
         raise RuntimeError("the plugin cancelled its own run") from err

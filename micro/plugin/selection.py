@@ -1,4 +1,4 @@
-"""Chooses what is loaded: the allow-list and the deny-list of the settings."""
+"""Selects the plugins to load by the allow-list and deny-list in the settings."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from micro.settings import Settings
 
 
 class Selection:
-    """The two lists, matched loosely against folders, entry points and plugins.
+    """The allow-list and deny-list, matched loosely against folders, entry points and plugins.
 
-    A name in them means whatever of these has it; where it means a folder or an entry point,
-    that decides before anything is imported.
+    A name that matches a folder or entry point decides before anything is imported.
     """
 
     def __init__(self, settings: Settings, sources: Iterable[str]) -> None:
@@ -20,27 +19,27 @@ class Selection:
         self._allowed = None if allowed is None else {as_asked(name): name for name in allowed}
         self._denied = {as_asked(name): name for name in settings.disable_plugins}
         self._met = {form for name in sources for form in _forms(name)}
-        # A name that no folder and no entry point has can only be found by importing them.
+        # A name that matches no folder or entry point may be that of a plugin, known only after the import.
         self._all_known = self._allowed is not None and self._allowed.keys() <= self._met
 
     def imports(self, source: str) -> bool:
-        """Tell whether a folder or package may hold something to serve."""
+        """Return True if a folder or package must be imported."""
         names = _forms(source)
         if names & self._denied.keys():
             return False
         return not self._all_known or self._is_allowed(names)
 
     def serves(self, source: str, plugin: str = "") -> bool:
-        """Tell whether a plugin of that source is to be served; without a name, its hooks alone."""
+        """Return True if a plugin of the source, or without a name its hooks alone, is to be served."""
         names = _forms(plugin)
         self._met |= names
         return not names & self._denied.keys() and self._is_allowed(names | _forms(source))
 
     def unmet(self) -> Iterator[tuple[str, str]]:
-        """Yield the listed names that nothing has, each after the name of its setting."""
+        """Yield (setting, name) for each listed name that matches nothing."""
         lists = {"load_plugins": self._allowed or {}}
         if not self._all_known:
-            # Else what was not imported may have them.
+            # Otherwise a source that was not imported may have the denied names.
             lists["disable_plugins"] = self._denied
         for setting, names in lists.items():
             yield from ((setting, name) for form, name in names.items() if form not in self._met)

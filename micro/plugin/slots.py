@@ -1,4 +1,4 @@
-"""Bounds how many runs of one plugin a process does at a time."""
+"""Limits the concurrent runs of one plugin in a process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LOOK_SECONDS = 0.2
 
 
 class Slots:
-    """The runs that a plugin may still begin in this process."""
+    """The slots for concurrent runs of one plugin in this process."""
 
     def __init__(self, plugin: str, count: int) -> None:
         self._plugin, self._count = plugin, count
@@ -21,9 +21,9 @@ class Slots:
 
     @contextmanager
     def taken(self, context: RunContext) -> Iterator[None]:
-        """Hold one of them; where none is free, raise TooManyRuns or, for a patient run, wait.
+        """Hold a slot during the ``with`` block; a patient run waits until one is free.
 
-        A patient run that is asked to stop waits no longer.
+        Raises TooManyRuns if none is free, or if a patient run is cancelled while it waits.
         """
         while not self._free.acquire(timeout=_LOOK_SECONDS if context.patient else 0):
             if not context.patient or context.reporter.cancelled():
