@@ -1,4 +1,4 @@
-"""Checks plugins: their description, their contract, and their examples over every transport."""
+"""Checks plugins for ``micro check``: description, contract, and examples over every transport."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SAME = "make the hooks that change calls or answers change them over every tran
 
 
 def check_plugins(micro: Micro, plugins: Iterable[Plugin]) -> Iterator[Finding]:
-    """Yield what is found in loaded plugins; each example is run, at least once for each transport."""
+    """Yield the findings in loaded plugins. Runs each example at least once over each transport."""
     transports = Transports(micro)
     for plugin in plugins:
         yield from _check_description(plugin)
