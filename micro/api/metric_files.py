@@ -14,7 +14,9 @@ log = logging.getLogger(__name__)
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _KINDS = ("counter", "histogram", "gauge_livesum")
 _LEAST_SIZE, _SIZE_OF_PLUGIN = 1 << 16, 1 << 14
+# Stands for the PID in the names of the merged files. No process has it.
 _PAST = 0
+# With more files than this, a new process merges those of dead ones.
 _MANY = 48
 
 

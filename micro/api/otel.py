@@ -27,6 +27,7 @@ from micro.plugin.manager import Plugin
 log = logging.getLogger(__name__)
 
 _W3C = TraceContextTextMapPropagator()
+# A collector that does not answer must not delay the end of the process for longer.
 _FLUSH_MS = 3000
 _PROTOCOLS = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
 

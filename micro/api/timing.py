@@ -17,6 +17,7 @@ from micro.service import Micro
 
 log = logging.getLogger(__name__)
 
+# Each overdue run occupies a thread until it returns, so refuse new runs of a plugin that has this many.
 _MOST_OVERDUE = 8
 
 

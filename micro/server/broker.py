@@ -20,6 +20,7 @@ NAME = "broker"
 
 # The longest path of a Unix socket on macOS, in bytes: sun_path without its final NUL. Linux allows 107.
 _LONGEST_SOCKET_PATH = 103
+# The supervisor's loop waits meanwhile, so keep this short.
 _ANSWER_SECONDS = 0.5
 
 

@@ -13,6 +13,7 @@ from micro.errors import EXIT_FAILED, MicroError
 from micro.server.guard import Guard
 from micro.server.process import Child, Process, describe_exit
 
+# Enough to reach the longest pause; without a limit 2**failures would overflow a float some day.
 _MOST_DOUBLINGS = 16
 
 

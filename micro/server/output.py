@@ -12,6 +12,7 @@ from typing import TextIO
 
 _LONGEST_LINE = 64 * 1024
 _FULL = 1024 * 1024
+# ANSI colour codes: cyan, yellow, green, magenta, blue, red.
 _COLOURS = (36, 33, 32, 35, 34, 31)
 
 

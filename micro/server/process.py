@@ -18,6 +18,7 @@ _CHUNK = 64 * 1024
 # The largest capacity of a pipe. Reading that much gets all output of an ended child process, but does not
 # go on for ever if a grandchild in another session still writes to the pipe.
 _PIPE_CAPACITY = 1024 * 1024
+# Kept for the error message when a process does not start.
 _TAIL_LINES = 20
 
 

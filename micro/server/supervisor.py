@@ -28,6 +28,7 @@ NAME = "micro"
 """The supervisor's own name in the output."""
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# SIGKILL ends a process at once, unless it is in an uninterruptible system call. Do not wait for ever then.
 _KILLING_SECONDS = 5
 _FLUSHING_SECONDS = 1
 

@@ -20,11 +20,13 @@ from micro.settings import Settings
 
 log = logging.getLogger(__name__)
 
+# Editors and deployments write many files: reload once there were no changes for this time.
 _QUIET_SECONDS = 0.3
 _LONGEST_SECONDS = 3.0
 _INSTALLING_SECONDS = 60.0
 _LOOK_SECONDS = 0.5
 _STEP_MILLISECONDS = 50
+# How often to look if a watched folder was replaced, which the system does not report.
 _ROOTS_MILLISECONDS = 5000
 
 

@@ -54,6 +54,7 @@ NEEDED = (
 # at once, unless the connection to the broker broke while a task was on its way to the process: then it
 # never does. billiard's default of 30 s is longer than a stop may take.
 pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 20
+# How long a node waits for the broker when it starts.
 _CONNECT_SECONDS = 3
 # Seconds after which a node that should stop cuts a broker connection that does not answer.
 _ANSWER_SECONDS = 2.0
@@ -274,7 +275,7 @@ def _connect_signals(app: Celery, micro: Micro, role: Role, facts: dict[str, Any
 
 
 def _end_at_sigterm(**_: Any) -> None:
-    """Let SIGTERM kill a pool process. billiard would raise SystemExit, as if the plugin had called exit()."""
+    """Let SIGTERM kill a pool process. billiard would raise SystemExit, as if the plugin called exit()."""
     # Done before the first task, as billiard sets its handler after the process has started.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signals.task_prerun.disconnect(_end_at_sigterm)

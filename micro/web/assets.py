@@ -17,6 +17,7 @@ _HERE = Path(__file__).parent
 _SOURCES = (_HERE / "assets", _HERE / "vendor" / "jedison")
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}
 _IMPORT = re.compile(rb'^(?:import|export) .*from "\./([\w.-]+)";$', re.MULTILINE)
+# Smaller files fit into one network packet anyway.
 _WORTH_PACKING = 1024
 _FOR_EVER = "public, max-age=31536000, immutable"
 
