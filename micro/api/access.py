@@ -75,7 +75,7 @@ def _bearer(authorization: str) -> str:
 
 def _unauthorized(key: str) -> Unauthorized:
     if key:
-        return Unauthorized("The API key is none of this service's; it may have been replaced")
+        return Unauthorized("The API key is not valid for this service; it may have been replaced")
     return Unauthorized(
         "This service asks for an API key; send it as 'Authorization: Bearer <key>' or 'X-API-Key: <key>'"
     )
@@ -95,7 +95,7 @@ def _check_plugins(app: Flask, grant: Grant, plugins: Plugins) -> None:
         _check_job(app, grant, arguments["job_id"])
     else:
         raise Forbidden(
-            f"API key {grant.name!r} is for some plugins only; {request.path} tells of all of them"
+            f"API key {grant.name!r} is limited to some plugins, and {request.path} covers all of them"
         )
 
 

@@ -27,7 +27,7 @@ def check_plugins(micro: Micro, plugins: Iterable[Plugin]) -> Iterator[Finding]:
 def check_failures(failures: Iterable[LoadFailure]) -> Iterator[Finding]:
     """Yield a finding for each plugin that could not be loaded."""
     for each in failures:
-        yield Finding("error", each.name, each.origin, each.cause, "mend it; it is not served as it is")
+        yield Finding("error", each.name, each.origin, each.cause, "fix it; it is left out until then")
 
 
 def _check_description(plugin: Plugin) -> Iterator[Finding]:

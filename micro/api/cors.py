@@ -32,7 +32,7 @@ def allow_origins(app: Flask, options: object) -> None:
     try:
         CORS(app, **settings)
     except (TypeError, ValueError) as err:
-        raise ConfigError(f"Setting 'gunicorn.cors' does not suit Flask-CORS: {err}.") from err
+        raise ConfigError(f"Setting 'gunicorn.cors' is not valid for Flask-CORS: {err}.") from err
 
 
 def _known_options() -> frozenset[str]:

@@ -55,9 +55,9 @@ def check_contract(plugin: Plugin) -> Iterator[Finding]:
 def check_answer(plugin: Plugin, example: Example, where: str, answer: Answer) -> Iterator[Finding]:
     """Yield an error if the example failed or its result differs from the documented one."""
     if answer.failed:
-        yield Finding("error", plugin.name, where, _failure(plugin, answer), "mend run() or the example")
+        yield Finding("error", plugin.name, where, _failure(plugin, answer), "fix run() or the example")
     elif example.result is not None and (told := difference(example.result, answer.body)):
-        yield Finding("error", plugin.name, where, f"the result differs: {told}", "mend run() or the example")
+        yield Finding("error", plugin.name, where, f"the result differs: {told}", "fix run() or the example")
 
 
 def unusable(plugin: Plugin, example: BadExample, where: str) -> Finding:

@@ -76,7 +76,7 @@ class KeyRing:
                 self._grants = self._read()
                 log.warning("Read %d API keys, as '%s' has changed", len(self._grants), self._file)
         except ConfigError as err:
-            log.error("The API keys stay as they were: %s", err.message)
+            log.error("The previous API keys stay valid, as the new ones cannot be used: %s", err.message)
         finally:
             self._looking.release()
 

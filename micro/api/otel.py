@@ -160,7 +160,7 @@ def _exporters(environ: Mapping[str, str]) -> Iterator[Any]:
             yield found.load()()
         # A third-party exporter may raise anything. The service goes on without it.
         except Exception as err:
-            log.error("No spans go to the exporter %r of OTEL_TRACES_EXPORTER: %s", entry, err)
+            log.error("Spans are not exported to %r of OTEL_TRACES_EXPORTER: %s", entry, err)
 
 
 def _entry_name(name: str, environ: Mapping[str, str]) -> str:

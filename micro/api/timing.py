@@ -71,8 +71,8 @@ class TimedRuns:
     def _go_on(self, plugin: Plugin, run: Future[str], context: RunContext) -> None:
         self._overdue.setdefault(plugin, []).append(run)
         log.warning(
-            "Plugin %r: the run of request %s goes on beyond its time, as a thread cannot be ended;"
-            " let it look at self.cancelled, or start it as a job",
+            "Plugin %r: the run of request %s is overdue but goes on, as a thread cannot be stopped;"
+            " check self.cancelled in run(), or start it as a job",
             plugin.name,
             context.request_id,
         )
@@ -83,7 +83,7 @@ class TimedRuns:
         self._overdue[plugin] = late = [each for each in self._overdue[plugin] if not each.done()]
         if len(late) >= _MOST_OVERDUE:
             raise TooManyRuns(
-                f"{len(late)} runs of plugin {plugin.name!r} go on beyond their time; call again later"
+                f"{len(late)} runs of plugin {plugin.name!r} are overdue and still running; call again later"
             )
 
     def _begin(self, plugin: Plugin, params: Mapping[str, object], context: RunContext) -> Future[str]:

@@ -45,7 +45,7 @@ def trace_runs(micro: Micro) -> OtelTracer | None:
         from micro.api.otel import OtelTracer
     except ImportError as err:
         log.warning(
-            "Nothing is traced, though OTEL_* variables ask for it: %s; pip install 'Micro[otel]'", err
+            "Tracing is off, although OTEL_* variables ask for it: %s; pip install 'Micro[otel]'", err
         )
         return None
     tracer = OtelTracer()
