@@ -64,7 +64,7 @@ def _readiness_response(results: list[Result], *, verbose: bool) -> Response:
     if not failed:
         return _json({"status": "ready", **shown})
     names = ", ".join(each.name for each in failed)
-    fields = {"error": f"Not ready: {names}; /readyz?verbose tells what was found", "code": NotReady.code}
+    fields = {"error": f"Not ready: {names}; /readyz?verbose gives the details", "code": NotReady.code}
     headers = {**_NO_STORE, "Retry-After": "1"}
     return problem(NotReady.status, {**fields, "failed": [each.name for each in failed], **shown}, headers)
 
