@@ -226,7 +226,7 @@ class Keeper:
         self._failure = time.time(), reason
         if not self.came_up:
             self._enter(State.STOPPED)
-            last = f". The last it said: {tail[-1].strip()}" if tail else ""
+            last = f". Its last line: {tail[-1].strip()}" if tail else ""
             raise ChildFailed(f"{self.process.name} did not start: it {reason}{last}", exit_code, tail)
         if self._state is State.UP and time.monotonic() - self._changed >= self._limits.steady:
             self._failures = 0

@@ -70,7 +70,7 @@ class Reload:
         self._tokens, self._waiting = self._waiting, None
         self._tried = self._newest + 1
         ready.forget(self._settings, TRIAL)
-        self._supervisor.tell(f"Reloading: the plugins are tried as generation {self._tried}")
+        self._supervisor.tell(f"Reloading: validating the plugins as generation {self._tried}")
         self._supervisor.prepare(self._successors()[0])
         self._supervisor.run_once(self._trial(self._tried), TRIAL_SECONDS, self._judge)
 
@@ -89,7 +89,7 @@ class Reload:
         faults = facts.get("failed", [])
         reason = _listed(faults) or reason_in(end.tail) or f"the trial {end.reason}"
         self._fail(
-            f"generation {self.generation} goes on serving, as generation {self._tried} is not fit to",
+            f"generation {self.generation} goes on serving, as generation {self._tried} was refused",
             reason,
             faults,
         )

@@ -66,16 +66,12 @@ def wait(running: Running, token: str, seconds: float) -> Outcome:
         if not lives(running.pid):
             raise NoAnswer(f"Micro (process {running.pid}) ended before it had reloaded.")
         if time.monotonic() > deadline:
-            raise NoAnswer(
-                f"The reload is not over after {seconds:g} s; it goes on, and the log tells its end."
-            )
+            raise NoAnswer(f"The reload has not finished after {seconds:g} s; it goes on; see the log.")
         time.sleep(_LOOK_SECONDS)
     told = path.read_text()
     path.unlink()
     if not told:
-        raise NoAnswer(
-            "The reload is over, but the disk had no room for what came of it; the log tells that."
-        )
+        raise NoAnswer("The reload has finished, but its outcome could not be written; the log has it.")
     return Outcome(**json.loads(told))
 
 

@@ -77,6 +77,6 @@ def _restore(path: Path) -> Settings | None:
         return None
     except PermissionError as err:
         raise ConfigError(
-            f"Micro runs with the PID folder '{path.parent}' as another user, and '{path}' is only for that"
-            " one to read; run this command as that user."
+            f"Micro runs with the PID folder '{path.parent}' as another user, and only that user can read"
+            f" '{path}'; run this command as that user."
         ) from err

@@ -96,9 +96,7 @@ def _watch(paths: list[Path], concerns: Callable[[str], bool], recursive: bool, 
         except (OSError, RuntimeError) as err:
             # watchfiles raises either if the system allows no more watches.
             if polling is None:
-                log.warning(
-                    "Files are looked at twice a second, as the system does not tell of changes: %s", err
-                )
+                log.warning("Polling files twice a second, as the system cannot report changes: %s", err)
             polling = True
             time.sleep(_LOOK_SECONDS)
 

@@ -121,7 +121,7 @@ def _end_runs(seconds: float) -> None:
     # Pools other than prefork give the PID of the node itself: never kill that.
     pids = {each.worker_pid for each in state.active_requests} - {None, os.getpid()}
     for pid in pids:
-        log.warning("Process %d is killed: its run has not ended in the %g s of a stop", pid, seconds)
+        log.warning("Killing process %d: its run has not ended within the stop timeout of %g s", pid, seconds)
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
