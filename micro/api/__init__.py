@@ -1,1 +1,1 @@
-"""How plugins are called: over REST and over Celery."""
+"""The transports that call plugins: REST (Flask) and Celery."""

@@ -1,4 +1,4 @@
-"""Asks every REST request for an API key, where there are keys, and keeps each key to its plugins."""
+"""Authenticates REST requests by API key, and limits each key to its plugins."""
 
 from __future__ import annotations
 
@@ -10,21 +10,27 @@ from micro.plugin.manager import Plugins
 from micro.service import Micro
 
 IN_PROCESS = "micro.in_process"
-"""Key of the WSGI environment for calls from within this process, which need no API key. No request that
-comes over HTTP can have it."""
+"""Key in the WSGI environment of calls made within this process, which need no API key.
 
-# Probes, and pages that hold no data: what these fetch needs the key again. "/" is named by its endpoint,
-# as without the console it may be a page of a plugin's.
+An HTTP client cannot set it: its headers become ``HTTP_*`` keys.
+"""
+
+# Paths that need no key: probes, and pages without data (the requests that these pages send need the key).
+# "/" is recognized by its endpoint: when the console is off, a plugin may serve "/".
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/healthz", "/version"})
 _OPEN_PAGES = ("/docs", "/ui")
 _OPEN_START = "console.start"
-# What answers to a key with a list of plugins tell is cut down to these, here or in the views.
+# The endpoints open to keys that are limited to some plugins. Those of one plugin are checked here;
+# the views of listings leave out all other plugins.
 _OF_PLUGIN = frozenset({"micro.run", "micro.info", "micro.help"})
 _CUT_DOWN = frozenset({"micro.plugins", "micro.openapi_document", "jobs.list_jobs"})
 
 
 def require_keys(app: Flask, micro: Micro) -> None:
-    """Refuse requests without a valid key, if the settings name keys; raises ConfigError for wrong ones."""
+    """Refuse requests without a valid key, if the settings name any keys.
+
+    Raises ConfigError if a key in the settings or in the key file is not valid.
+    """
     settings = micro.settings
     if not settings.api_keys and settings.api_keys_file is None:
         return
@@ -45,7 +51,7 @@ def require_keys(app: Flask, micro: Micro) -> None:
 
 
 def current_grant() -> Grant | None:
-    """Return what the key of the current request grants; None where none is needed."""
+    """Return what the key of the current request grants, or None if the request was allowed without a key."""
     grant: Grant | None = g.get("api_key")
     return grant
 
@@ -54,7 +60,7 @@ def _is_open() -> bool:
     rule = request.url_rule
     if rule is None:
         return False
-    # Browsers ask so before they send a request to another origin, and never with a key.
+    # A CORS preflight request: browsers send it without credentials.
     if request.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
         return True
     if rule.rule in OPEN_PATHS or request.endpoint == _OPEN_START:
@@ -69,14 +75,17 @@ def _bearer(authorization: str) -> str:
 
 def _unauthorized(key: str) -> Unauthorized:
     if key:
-        return Unauthorized("The API key is none of this service's; it may have been replaced")
+        return Unauthorized("The API key is not valid for this service; it may have been replaced")
     return Unauthorized(
         "This service asks for an API key; send it as 'Authorization: Bearer <key>' or 'X-API-Key: <key>'"
     )
 
 
 def _check_plugins(app: Flask, grant: Grant, plugins: Plugins) -> None:
-    """Raise Forbidden, or what stands for an unknown job, for what lies outside the key's plugins."""
+    """Raise Forbidden if the request concerns plugins that the key does not grant.
+
+    For a job of such a plugin, raise the same error as for an unknown job, so that ids cannot be probed.
+    """
     endpoint, arguments = request.endpoint, request.view_args or {}
     if endpoint in _CUT_DOWN or request.routing_exception:
         return
@@ -86,7 +95,7 @@ def _check_plugins(app: Flask, grant: Grant, plugins: Plugins) -> None:
         _check_job(app, grant, arguments["job_id"])
     else:
         raise Forbidden(
-            f"API key {grant.name!r} is for some plugins only; {request.path} tells of all of them"
+            f"API key {grant.name!r} is limited to some plugins, and {request.path} covers all of them"
         )
 
 
@@ -94,7 +103,7 @@ def _check_plugin(grant: Grant, plugins: Plugins, name: str) -> None:
     try:
         allowed = grant.allows(plugins.find(name).name)
     except PluginNotFound:
-        # What there is besides, and what is not there, are both none of the holder's business.
+        # A missing plugin is refused like a forbidden one, so that the key's holder cannot probe for names.
         allowed = False
     if not allowed:
         may = ", ".join(sorted(repr(each) for each in grant.plugins or ())) or "none"
@@ -102,7 +111,7 @@ def _check_plugin(grant: Grant, plugins: Plugins, name: str) -> None:
 
 
 def _check_job(app: Flask, grant: Grant, job_id: str) -> None:
-    # Imported late, as SQLAlchemy comes with it.
+    # Imported late: it imports SQLAlchemy.
     from micro.jobs.store import unknown_job
 
     if not grant.allows(app.extensions["micro_jobs"].store.get(job_id).plugin):

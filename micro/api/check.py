@@ -1,4 +1,4 @@
-"""Checks plugins: their description, their contract, and their examples over every transport."""
+"""Checks plugins for ``micro check``: description, contract, and examples over every transport."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SAME = "make the hooks that change calls or answers change them over every tran
 
 
 def check_plugins(micro: Micro, plugins: Iterable[Plugin]) -> Iterator[Finding]:
-    """Yield what is found in loaded plugins; each example is run, at least once for each transport."""
+    """Yield the findings in loaded plugins. Runs each example at least once over each transport."""
     transports = Transports(micro)
     for plugin in plugins:
         yield from _check_description(plugin)
@@ -27,7 +27,7 @@ def check_plugins(micro: Micro, plugins: Iterable[Plugin]) -> Iterator[Finding]:
 def check_failures(failures: Iterable[LoadFailure]) -> Iterator[Finding]:
     """Yield a finding for each plugin that could not be loaded."""
     for each in failures:
-        yield Finding("error", each.name, each.origin, each.cause, "mend it; it is not served as it is")
+        yield Finding("error", each.name, each.origin, each.cause, "fix it; it is left out until then")
 
 
 def _check_description(plugin: Plugin) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Lets pages of other origins call REST, as ``gunicorn.cors`` of the file says to Flask-CORS."""
+"""Sets up CORS: passes ``gunicorn.cors`` of the configuration file to Flask-CORS."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ _WHOLE = frozenset({"resources", "max_age"})
 
 
 def allow_origins(app: Flask, options: object) -> None:
-    """Set up Flask-CORS; None sets up nothing.
+    """Set up Flask-CORS with these options; do nothing if they are None.
 
-    Raises ConfigError for what Flask-CORS would pass over: a misspelt ``origins`` would allow all.
+    Raises ConfigError for unknown options and wrong types. Flask-CORS ignores unknown options, so a
+    misspelt ``origins`` would allow every origin.
     """
     if options is None:
         return
-    # Imported late: most services are called by no page of another origin.
+    # Imported late: most services do not use CORS.
     from flask_cors import CORS
 
     settings = _checked("gunicorn.cors", options)
@@ -31,7 +32,7 @@ def allow_origins(app: Flask, options: object) -> None:
     try:
         CORS(app, **settings)
     except (TypeError, ValueError) as err:
-        raise ConfigError(f"Setting 'gunicorn.cors' does not suit Flask-CORS: {err}.") from err
+        raise ConfigError(f"Setting 'gunicorn.cors' is not valid for Flask-CORS: {err}.") from err
 
 
 def _known_options() -> frozenset[str]:

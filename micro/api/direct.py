@@ -1,4 +1,4 @@
-"""Calls a plugin as a transport does, but directly, and keeps what caused its failure."""
+"""Calls a plugin without a transport, and keeps the exception that made it fail."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ ERROR_FIELDS = ("error", "code", "errors")
 
 @dataclass(frozen=True)
 class Answer:
-    """What a caller gets: the result, or the error's fields; and the HTTP status, which Celery lacks."""
+    """The answer to a call: ``body`` is the result or the fields of the error.
+
+    ``status`` is the HTTP status, None over Celery. ``cause`` is the exception behind the error, if any.
+    """
 
     body: Any
     status: int | None = None
@@ -30,7 +33,7 @@ class Answer:
 
 
 def call_directly(micro: Micro, name: str, params: Mapping[str, Any], request_id: str) -> Answer:
-    """Run the plugin."""
+    """Run the plugin through ``Micro.run``, with the transport "python"."""
     try:
         text = micro.run(name, params, RunContext("python", request_id))
     except MicroError as err:

@@ -1,4 +1,4 @@
-"""Requests, the Celery client of the four operations."""
+"""``Requests``, the Celery client of the four operations: plugins, info, help and run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ OPERATIONS = ("plugins", "info", "help", "run")
 
 
 class CarryingTask(Task):  # type: ignore[misc]
-    """Sends the request id and trace of the call on whose behalf it is; the sender's own headers win."""
+    """A task that sends the current request id and trace context as message headers.
+
+    Headers that the caller passes itself take precedence.
+    """
 
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
         headers = {**message_headers(), **(options.pop("headers", None) or {})}
@@ -22,9 +25,10 @@ class CarryingTask(Task):  # type: ignore[misc]
 class Requests:
     """Sends the four operations to the workers of one queue.
 
-    ``Requests(broker, queue).run.delay("Example Plugin", name="Micro").wait()`` returns the JSON text
-    of the result; ``plugins``, ``info`` and ``help`` work alike. A broker that does not answer raises
-    ``kombu.exceptions.OperationalError``.
+    ``broker`` is the broker's URL, ``queue`` the name of the queue that the workers read.
+    ``Requests(broker, queue).run.delay("Example Plugin", name="Micro").wait()`` returns the result as JSON
+    text; ``plugins``, ``info`` and ``help`` work the same way. ``delay()`` raises
+    ``kombu.exceptions.OperationalError`` if the broker does not answer.
     """
 
     def __init__(self, broker: str, queue: str) -> None:
@@ -43,7 +47,7 @@ class Requests:
 
     @classmethod
     def of(cls, app: Celery) -> Requests:
-        """Make the client of an application that has the tasks, as ``create_celery`` makes it."""
+        """Make a client that uses an existing application with these tasks, as ``create_celery`` makes it."""
         requests = cls.__new__(cls)
         requests._take_tasks(app)
         return requests
@@ -56,11 +60,11 @@ class Requests:
 
 
 def _declare(app: Celery, operation: str) -> None:
-    """Declare the task by its name only; the worker has the code."""
+    """Declare the task by name, so that messages can be sent; the code is in the worker."""
 
     def remote(*args: object, **kwargs: object) -> None:
         raise NotImplementedError(f"Micro.{operation} runs in a Micro worker; call it with .delay()")
 
-    # typing=False: the worker, which knows the plugin, checks the parameters.
-    # Not shared, or a worker's application in this process would take it for its own.
+    # typing=False: the worker checks the parameters, as only it knows the plugin.
+    # shared=False: Celery would add a shared task to every application in this process, a worker's included.
     app.task(remote, name=f"Micro.{operation}", base=CarryingTask, typing=False, shared=False)

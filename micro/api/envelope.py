@@ -1,4 +1,4 @@
-"""Stands around the application: gives each request its identity, completes the headers of each answer."""
+"""WSGI middleware: sets the request id and trace of each request, and adds the headers of every response."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from micro.correlation import CALL, Call, accept
 
 
 def enclose(app: Flask) -> None:
-    """Let the application work for the call of each request, and its answer tell whose it was."""
-    # Around the application, not by functions of Flask's: those cost several times as much.
+    """Wrap ``app.wsgi_app`` in the middleware.
+
+    It sets the current ``Call`` while the application runs, and adds X-Request-ID, traceparent and the
+    security headers to the response.
+    """
+    # WSGI middleware instead of before_request and after_request, which cost several times as much.
     answer = app.wsgi_app
 
     def enclosed(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -21,7 +25,7 @@ def enclose(app: Flask) -> None:
         call = accept(sent("HTTP_X_REQUEST_ID"), sent("HTTP_TRACEPARENT"), sent("HTTP_TRACESTATE"))
 
         def start(status: str, headers: Headers, exc_info: Any = None) -> Any:
-            # Where a span was begun meanwhile, that is what the caller may refer to.
+            # If tracing has started a span for this request, return the traceparent of that span.
             now = CALL.get() or call
             told = (("X-Request-ID", now.request_id), ("traceparent", now.traceparent or ""))
             return start_response(status, [*headers, *missing_headers(headers, told)], exc_info)
@@ -37,5 +41,5 @@ def enclose(app: Flask) -> None:
 
 def current_call() -> Call:
     """Return the call of the current request."""
-    # One that goes past the application, as in tests of a view, has none yet.
+    # A request that bypasses the middleware, as in a test of a view, has no call yet.
     return CALL.get() or accept(None, None)

@@ -1,4 +1,4 @@
-"""What Prometheus is shown: the runs of all processes, and what is looked up when it asks."""
+"""Renders the Prometheus metrics: runs of all processes, plus values that are looked up at each scrape."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Numbers = dict[Any, int]
 def render(
     runs: MetricFiles | CollectorRegistry, service: ServiceCollector, accept: str
 ) -> tuple[bytes, str]:
-    """Return the page and its content type, as the header ``accept`` wants it."""
+    """Return the metrics page and its content type, in the format that the header ``accept`` prefers."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(service)
     encode, content_type = choose_encoder(accept)
@@ -37,7 +37,7 @@ def render(
 
 
 class _Others:
-    """Collects what another registry has."""
+    """A collector that yields the metrics of another registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
@@ -47,9 +47,10 @@ class _Others:
 
 
 class ServiceCollector:
-    """What is looked up when it is asked for: versions, plugins, and what broker and job table hold.
+    """Collects versions, plugins, queue depths and job counts at each scrape.
 
-    What did not answer is left out, and ``micro_reachable`` says so. Without jobs to find, neither is asked.
+    If the broker or the job table does not answer, its metrics are left out and ``micro_reachable`` is 0.
+    Neither is asked if no broker is configured or ``find_jobs`` returns None.
     """
 
     def __init__(self, micro: Micro, find_jobs: Callable[[], Jobs | None]) -> None:
@@ -57,7 +58,7 @@ class ServiceCollector:
         self._backlog = Backlog(self._needed_jobs)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield the families."""
+        """Yield the metric families, as ``prometheus_client`` expects of a collector."""
         yield _family("micro_build_info", "The Micro that serves", ("version",), {(__version__,): 1})
         versions = {(each.name, each.version or ""): 1 for each in self._micro.loaded}
         yield _family("micro_plugin_info", "The plugins that are served", ("plugin", "version"), versions)

@@ -1,4 +1,4 @@
-"""Checks whether plugins are fit to serve: their contract, and the results of their examples."""
+"""Checks plugins before they are served: their contract, and the results of their examples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from micro.service import Micro
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing to mend, or with level "warning" one that could be better."""
+    """One problem of a plugin: an error to fix, or a warning about a possible improvement.
+
+    ``where`` is the part of the plugin, ``what`` the problem, ``todo`` how to fix it.
+    """
 
     level: Literal["error", "warning"]
     plugin: str
@@ -28,7 +31,10 @@ class Finding:
 
 
 def check_fitness(micro: Micro, plugins: Iterable[Plugin]) -> Iterator[Finding]:
-    """Yield what makes loaded plugins unfit to serve; each example is run once, directly."""
+    """Yield the errors that make loaded plugins unfit to serve.
+
+    Runs each example once, without a transport.
+    """
     for plugin in plugins:
         yield from check_contract(plugin)
         for example in read_examples(plugin.description):
@@ -41,21 +47,21 @@ def check_fitness(micro: Micro, plugins: Iterable[Plugin]) -> Iterator[Finding]:
 
 
 def check_contract(plugin: Plugin) -> Iterator[Finding]:
-    """Yield what the signature of run() leaves unclear."""
+    """Yield an error for each problem in the signature of run()."""
     for sentence in plugin.contract.findings:
         yield Finding("error", plugin.name, "signature", sentence, "change the signature of run()")
 
 
 def check_answer(plugin: Plugin, example: Example, where: str, answer: Answer) -> Iterator[Finding]:
-    """Yield what is wrong with the answer to an example."""
+    """Yield an error if the example failed or its result differs from the documented one."""
     if answer.failed:
-        yield Finding("error", plugin.name, where, _failure(plugin, answer), "mend run() or the example")
+        yield Finding("error", plugin.name, where, _failure(plugin, answer), "fix run() or the example")
     elif example.result is not None and (told := difference(example.result, answer.body)):
-        yield Finding("error", plugin.name, where, f"the result differs: {told}", "mend run() or the example")
+        yield Finding("error", plugin.name, where, f"the result differs: {told}", "fix run() or the example")
 
 
 def unusable(plugin: Plugin, example: BadExample, where: str) -> Finding:
-    """Return what is wrong with an example that cannot be run."""
+    """Return the error for an example that cannot be run."""
     todo = 'write it as {"params": {...}, "result": {...}}, with values that JSON can hold'
     return Finding("error", plugin.name, where, example.reason, todo)
 

@@ -1,4 +1,4 @@
-"""Celery: the tasks of jobs, and the calls that a client with nothing but a broker makes."""
+"""Celery tasks to submit and manage jobs, and the calls of clients that only reach the broker."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Call = Callable[..., str]
 def add_job_tasks(app: Celery, jobs: Jobs) -> None:
     """Add ``Micro.submit``, ``status``, ``jobs``, ``result``, ``events``, ``cancel``, ``retry``, ``delete``.
 
-    Each returns a JSON string: what REST answers to the same request or, where that is an error,
-    ``{"error", "code", "status"}``. A result comes as ``{"result": ...}``.
+    Each task returns a JSON string: the body that REST answers to the same request or, for an error,
+    ``{"error", "code", "status"}``. ``result`` returns ``{"result": ...}``.
     """
     for name in _JOB_CALLS:
         _add_task(app, jobs, name)
@@ -32,7 +32,7 @@ def add_job_tasks(app: Celery, jobs: Jobs) -> None:
 def answer_call(
     jobs: Jobs, name: str, context: RunContext, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> str:
-    """Perform the call of that name, and return its JSON or that of its error."""
+    """Perform the named call, and return the JSON of its result or of its error."""
     try:
         call = CALLS.get(name)
         if call is None:
@@ -44,7 +44,8 @@ def answer_call(
 
 
 def _add_task(app: Celery, jobs: Jobs, name: str) -> None:
-    # typing=False: wrong arguments are answered as any other wrong call is. shared: see create_celery.
+    # typing=False: wrong arguments are answered with an error body, like other invalid calls.
+    # shared=False: Celery would add a shared task to every application in this process.
     @app.task(name=f"Micro.{name}", shared=False, typing=False)  # type: ignore[untyped-decorator]
     def task(*args: object, **kwargs: object) -> str:
         call = accept_task(task.request)

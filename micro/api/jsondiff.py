@@ -13,7 +13,10 @@ _LONGEST = 60
 
 
 def difference(expected: Any, found: Any) -> str | None:
-    """Say where the values differ and how, or return None; 1 and 1.0 are equal, 1 and true are not."""
+    """Return where the values differ and how, or None if they are equal.
+
+    1 and 1.0 are equal, as JSON has one type of number; 1 and true are not.
+    """
     return _difference(expected, found, ())
 
 

@@ -1,4 +1,4 @@
-"""Finds the API key that a caller shows among those of the settings and of the file, which it reads again."""
+"""Looks up API keys of the settings and of the key file, and reads the file again when it changes."""
 
 from __future__ import annotations
 
@@ -23,23 +23,26 @@ Stamp = tuple[int, int, int] | None
 
 @dataclass(frozen=True)
 class Grant:
-    """What a key's holder may do: call the plugins of these names, or all (None)."""
+    """What an API key grants: the names of the plugins it may call, or None for all plugins.
+
+    ``digest`` is the SHA-256 digest of the key.
+    """
 
     name: str
     digest: bytes
     plugins: frozenset[str] | None
 
     def allows(self, plugin: str) -> bool:
-        """Tell whether the plugin of this very name may be called."""
+        """Return True if the key may call the plugin of this exact name."""
         return self.plugins is None or plugin in self.plugins
 
 
 class KeyRing:
-    """The keys of one service; safe to share by threads.
+    """The API keys of one service. Thread-safe.
 
-    A file that has changed is read again within ``look_seconds``. While it cannot be read, or is wrong,
-    the keys that were read before stay valid, and the log says so. Raises ConfigError if it is wrong at
-    first.
+    A changed key file is read again within ``look_seconds`` seconds. If it cannot be read or is not valid
+    then, the previous keys stay in force and an error is logged. Raises ConfigError if the keys are not
+    valid when the object is made.
     """
 
     def __init__(self, settings: Settings, plugins: Plugins, look_seconds: float = 1.0) -> None:
@@ -51,9 +54,9 @@ class KeyRing:
         self._grants = self._read()
 
     def find(self, key: str) -> Grant | None:
-        """Return what the key grants, None if it is none of these.
+        """Return what the key grants, or None if the key is unknown.
 
-        What is looked up is a digest: how long that takes tells nothing about any key.
+        The lookup uses the key's digest, so that its timing reveals nothing about any key.
         """
         if self._file and time.monotonic() >= self._look_at:
             self._look_again()
@@ -66,14 +69,14 @@ class KeyRing:
             return
         try:
             self._look_at = time.monotonic() + self._look_seconds
-            # Before the reading, so that a change during it is seen the next time.
+            # Stat the file before reading it, so that a change during the reading is noticed next time.
             stamp = _stamp(self._file)
             if stamp != self._stamp:
                 self._stamp = stamp
                 self._grants = self._read()
                 log.warning("Read %d API keys, as '%s' has changed", len(self._grants), self._file)
         except ConfigError as err:
-            log.error("The API keys stay as they were: %s", err.message)
+            log.error("The previous API keys stay valid, as the new ones cannot be used: %s", err.message)
         finally:
             self._looking.release()
 
@@ -94,13 +97,16 @@ class KeyRing:
         try:
             return self._plugins.find(name).name
         except PluginNotFound as err:
-            # Its jobs may be there all the same.
+            # Keep the name of a plugin that is not loaded: its jobs may still be in the job table.
             log.warning("API key %r: %s", key.name, err.message)
             return name
 
 
 def _stamp(file: Path | None) -> Stamp:
-    """Tell one content of the file from another, also when it was replaced within a tick of the clock."""
+    """Return a value that changes whenever the file does, or None if there is no file.
+
+    Inode and size reveal a replacement within one tick of the file system's clock.
+    """
     if file is None:
         return None
     try:

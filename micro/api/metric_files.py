@@ -1,4 +1,4 @@
-"""The files through which the processes of one machine share their numbers; those of dead ones are merged."""
+"""Manages prometheus-client's multiprocess files, which hold the metrics of each process on this machine."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ log = logging.getLogger(__name__)
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _KINDS = ("counter", "histogram", "gauge_livesum")
 _LEAST_SIZE, _SIZE_OF_PLUGIN = 1 << 16, 1 << 14
+# Stands for the PID in the names of the merged files. No process has it.
 _PAST = 0
+# With more files than this, a new process merges those of dead ones.
 _MANY = 48
 
 
 class MetricFiles:
-    """The folder of the files, one for each process and kind of instrument, with room for so many plugins."""
+    """The folder of the metric files: one file for each process and kind of metric.
+
+    Each file is made large enough for the metrics of ``plugins`` plugins.
+    """
 
     def __init__(self, folder: Path, plugins: int = 1) -> None:
         self.folder = folder
@@ -27,13 +32,14 @@ class MetricFiles:
         self.usable = True
 
     def prepare(self, pid: int) -> None:
-        """Make the files of the process, in their full size; without them it counts no more, and says so.
+        """Create the files of the process at full size. If that fails, log a warning and count nothing.
 
-        The library makes files with holes, and a process that writes into a hole of a full disk is killed.
+        prometheus-client creates sparse files. They are mapped into memory, so writing to a hole of one
+        on a full disk kills the process (SIGBUS).
         """
         try:
             if len(list(self.folder.iterdir())) > _MANY:
-                # Where nobody asks for the numbers, nobody merges them either.
+                # Files of dead processes are merged at each scrape; merge them here if there are no scrapes.
                 with self.settled():
                     pass
             for kind in _KINDS:
@@ -43,11 +49,11 @@ class MetricFiles:
             log.warning("Runs of this process are not counted: '%s' cannot be written (%s)", self.folder, err)
 
     def _make(self, path: Path) -> None:
-        """Make the file; others may read it as soon as it is there, so it appears whole."""
+        """Create the file under a temporary name first, so that other processes never read half of it."""
         draft = path.with_suffix(".new")
         try:
             draft.write_bytes(bytes(self._size))
-            # A process of the same number may have left its own, whose numbers are to stay.
+            # If an earlier process had the same PID, keep its file: its counts still belong to the total.
             with suppress(FileExistsError):
                 path.hardlink_to(draft)
         finally:
@@ -55,8 +61,8 @@ class MetricFiles:
 
     @contextmanager
     def settled(self) -> Iterator[None]:
-        """Hold the files still for whoever reads them, with those of dead processes merged."""
-        # Whoever tidies up old files may have taken it away.
+        """Merge the files of dead processes, and hold the lock on the folder while the caller reads it."""
+        # A cleaner of temporary files may have removed the folder.
         self.folder.mkdir(exist_ok=True)
         with (self.folder / "lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -64,7 +70,7 @@ class MetricFiles:
             yield
 
     def _bury(self) -> None:
-        """Add what dead processes counted to one file, as otherwise there would be ever more of them."""
+        """Merge the counts of dead processes into one file for each kind, so that files do not pile up."""
         for path in self.folder.glob("*_*.db"):
             kind, _, number = path.stem.rpartition("_")
             pid = int(number)
@@ -75,7 +81,7 @@ class MetricFiles:
             path.unlink(missing_ok=True)
 
     def _merge(self, path: Path, into: Path) -> None:
-        # Imported late, like all of the library: nothing is counted before the first run.
+        # Imported late, like everything of prometheus-client: it is not needed before the first run.
         from prometheus_client.mmap_dict import MmapedDict
 
         past = MmapedDict(str(into))

@@ -1,4 +1,4 @@
-"""OpenAPI 3.1 of the REST service, made from the plugins' contracts."""
+"""Builds the OpenAPI 3.1 document of the REST service from the plugins' contracts."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from micro.service import Micro
 
 
 def build_openapi(micro: Micro, only: Container[str] | None = None) -> dict[str, Any]:
-    """Return the document: the fixed routes, and one operation for each plugin with its own schemas.
+    """Return the OpenAPI document: the fixed routes, and one operation with its schemas for each plugin.
 
-    ``only`` are the names of the plugins to describe, None for all.
+    ``only`` holds the names of the plugins to describe; None describes all.
     """
     asks_for_keys = bool(micro.settings.api_keys or micro.settings.api_keys_file)
     schemas: dict[str, Any] = {**fixed.SCHEMAS, **openapi_probes.SCHEMAS, **openapi_jobs.SCHEMAS}
@@ -40,7 +40,7 @@ def build_openapi(micro: Micro, only: Container[str] | None = None) -> dict[str,
             "version": __version__,
             "description": "Python plugins as services.",
         },
-        # Relative to this document, which a proxy may have put below a prefix.
+        # Relative to the document's own URL, so that it works behind a proxy that adds a path prefix.
         "servers": [{"url": ".", "description": "this service"}],
         "tags": [{"name": "plugins"}, {"name": "jobs"}, {"name": "service"}],
         "paths": paths,
@@ -55,12 +55,12 @@ def build_openapi(micro: Micro, only: Container[str] | None = None) -> dict[str,
 
 
 def _open(item: dict[str, Any]) -> dict[str, Any]:
-    """Say of a path's operation that it asks for no key."""
+    """Mark the GET operation of a path as one that needs no API key."""
     return {**item, "get": {**item["get"], "security": []}}
 
 
 def address(plugin: Plugin, plugins: Plugins) -> str:
-    """Return the name that calls this plugin: its URL form, unless that may be another's too."""
+    """Return the name to call this plugin by: its slug, or its full name if the slug is ambiguous."""
     try:
         return plugin.slug if plugins.find(plugin.slug) is plugin else plugin.name
     except PluginNotFound:
@@ -68,7 +68,7 @@ def address(plugin: Plugin, plugins: Plugins) -> str:
 
 
 def _keys(plugins: Iterable[Plugin]) -> dict[str, Plugin]:
-    """Give each plugin a name of its own of the characters that are safe in identifiers."""
+    """Return the plugins by unique keys that have only characters allowed in OpenAPI component names."""
     keys: dict[str, Plugin] = {}
     for plugin in plugins:
         keys[_free_name(_safe(plugin.slug) or "plugin", keys)] = plugin
@@ -111,7 +111,7 @@ def _examples(plugin: Plugin, part: str) -> dict[str, Any]:
 
 
 def _hoist(schema: dict[str, Any], prefix: str, schemas: dict[str, Any]) -> dict[str, Any]:
-    """Move the schema's own definitions to the components, under names that only this plugin has."""
+    """Move the schema's ``$defs`` to the document's components, under names unique to this plugin."""
     definitions = schema.get("$defs", {})
     targets: dict[str, str] = {}
     for name in definitions:
@@ -126,7 +126,7 @@ def _hoist(schema: dict[str, Any], prefix: str, schemas: dict[str, Any]) -> dict
 
 
 def _retarget(value: Any, targets: Mapping[str, str]) -> Any:
-    """Let every reference into ``$defs`` point to the components."""
+    """Return the schema with every reference into ``$defs`` pointing to the document's components."""
     if isinstance(value, str):
         return targets.get(value, value)
     if isinstance(value, list):

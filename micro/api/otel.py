@@ -1,4 +1,4 @@
-"""OpenTelemetry: spans of requests, submissions and runs, each the child of the one that asked for it."""
+"""Records OpenTelemetry spans of requests, job submissions and runs, linked as parents and children."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ from micro.plugin.manager import Plugin
 log = logging.getLogger(__name__)
 
 _W3C = TraceContextTextMapPropagator()
+# A collector that does not answer must not delay the end of the process for longer.
 _FLUSH_MS = 3000
 _PROTOCOLS = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
 
 
 class OtelTracer:
-    """Records spans with the provider of this process, which is set up unless there is one already."""
+    """Records spans with this process's tracer provider. Sets one up if there is none yet."""
 
     def __init__(self) -> None:
         self._provider = _provider()
@@ -40,20 +41,24 @@ class OtelTracer:
 
     @contextmanager
     def request(self, name: str, headers: Mapping[str, str], call: Call) -> Iterator[Span]:
-        """Stand around a request over HTTP, whose ``headers`` have small letters."""
+        """Record a span around an HTTP request. The names in ``headers`` must be lower case."""
         parent = propagate.extract(dict(headers))
         with self._span(name, SpanKind.SERVER, parent, call) as span:
             yield span
 
     def answered(self, span: Span, status: int) -> None:
-        """Note the status of the answer to a request."""
+        """Set the HTTP status of the response on the request's span; 5xx marks the span as failed."""
         span.set_attribute("http.response.status_code", status)
         if status >= MicroError.status:
             span.set_status(StatusCode.ERROR)
 
     @contextmanager
     def submission(self, plugin: Plugin, context: RunContext) -> Iterator[RunContext]:
-        """Stand around the submission of a job; its run becomes a child of this span."""
+        """Record a span around the submission of a job.
+
+        Yields the context to submit with: it carries this span's trace context, so that the job's run
+        becomes its child.
+        """
         with self._span_of(f"submit {plugin.name}", SpanKind.PRODUCER, plugin, context):
             call = CALL.get()
             assert call is not None
@@ -61,7 +66,7 @@ class OtelTracer:
 
     @hookimpl(wrapper=True, tryfirst=True)
     def micro_run(self, plugin: Plugin, context: RunContext) -> Generator[None, object, object]:
-        """Stand around a run."""
+        """Record a span around a run."""
         remote = context.job is not None or context.transport == "celery"
         kind = SpanKind.CONSUMER if remote else SpanKind.INTERNAL
         with self._span_of(f"run {plugin.name}", kind, plugin, context):
@@ -69,7 +74,7 @@ class OtelTracer:
 
     @hookimpl
     def micro_stop(self) -> None:
-        """Send what waits, as the process ends."""
+        """Send the spans that are still buffered, before the process ends."""
         flush = getattr(self._provider, "force_flush", None)
         if flush:
             flush(_FLUSH_MS)
@@ -83,7 +88,7 @@ class OtelTracer:
 
     @contextmanager
     def _span(self, name: str, kind: SpanKind, parent: Any, call: Call) -> Iterator[Span]:
-        """Record a span; within, it is the current one, and the call has its trace context."""
+        """Record a span. Inside the block it is the current span, and the call carries its trace context."""
         span = self._tracer.start_span(name, parent, kind, {"micro.request_id": call.request_id})
         token = otel_context.attach(trace.set_span_in_context(span, parent))
         try:
@@ -100,13 +105,13 @@ class OtelTracer:
 def _call_of(span: Span, call: Call) -> Call:
     headers: dict[str, str] = {}
     _W3C.inject(headers, trace.set_span_in_context(span))
-    # A provider that records nothing gives no ids.
+    # A no-op provider injects no traceparent: keep the caller's.
     traceparent = headers.get("traceparent", call.traceparent)
     return call._replace(traceparent=traceparent, tracestate=headers.get("tracestate"))
 
 
 def _parent(call: Call) -> Any:
-    """Return the context of the span that is current here, else of the one that the call came from."""
+    """Return the context of the current span or, if there is none, of the caller's span."""
     current = otel_context.get_current()
     if trace.get_current_span(current).get_span_context().is_valid or not call.traceparent:
         return current
@@ -128,7 +133,7 @@ def _attributes(plugin: Plugin, context: RunContext) -> dict[str, str | int]:
 
 def _mark_failed(span: Span, err: BaseException) -> None:
     if isinstance(err, MicroError) and err.status < MicroError.status:
-        # The caller's fault, which is none of the service.
+        # The caller sent an invalid request: the span is not an error of the service.
         span.set_attribute("micro.refused", err.code)
         return
     span.record_exception(err)
@@ -139,7 +144,7 @@ def _provider() -> Any:
     found = trace.get_tracer_provider()
     if not isinstance(found, trace.ProxyTracerProvider):
         return found
-    # It reads the OTEL_* variables for itself: service name, resource, sampler, limits.
+    # TracerProvider itself reads the OTEL_* variables: service name, resource, sampler, limits.
     provider = TracerProvider()
     for exporter in _exporters(os.environ):
         provider.add_span_processor(BatchSpanProcessor(exporter))
@@ -153,9 +158,9 @@ def _exporters(environ: Mapping[str, str]) -> Iterator[Any]:
         try:
             (found,) = entry_points(group="opentelemetry_traces_exporter", name=entry)
             yield found.load()()
-        # Whatever an exporter that somebody installed raises: its service goes on without it.
+        # A third-party exporter may raise anything. The service goes on without it.
         except Exception as err:
-            log.error("No spans go to the exporter %r of OTEL_TRACES_EXPORTER: %s", entry, err)
+            log.error("Spans are not exported to %r of OTEL_TRACES_EXPORTER: %s", entry, err)
 
 
 def _entry_name(name: str, environ: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""The one error body of every REST path: RFC 9457 problem details, and ``error`` for clients of 3.x."""
+"""Builds the error responses of REST: RFC 9457 problem details, plus ``error`` for clients of Micro 3."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _HINTS = {
 
 
 def register_error_handlers(app: Flask) -> None:
-    """Answer every error of the application with a problem body."""
+    """Make the application answer every error with a problem+json body."""
     app.register_error_handler(MicroError, _of_micro)
     app.register_error_handler(HTTPException, _of_http)
     app.register_error_handler(Exception, _of_bug)
 
 
 def problem(status: int, fields: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
-    """Build the response: ``fields`` has at least ``error``, the sentence, and ``code``."""
+    """Build the error response. ``fields`` has at least ``error`` (a sentence) and ``code``."""
     call = current_call()
     body = {
         **problem_fields(status, fields["error"]),
@@ -49,7 +49,7 @@ def problem(status: int, fields: dict[str, Any], headers: dict[str, str] | None 
 
 
 def problem_fields(status: int, sentence: str) -> dict[str, Any]:
-    """Return the members of RFC 9457 that any problem has."""
+    """Return the members of RFC 9457 that every problem has: type, title, status and detail."""
     return {"type": "about:blank", "title": _title(status), "status": status, "detail": sentence}
 
 

@@ -1,4 +1,4 @@
-"""REST: the Flask blueprint of the four operations, and the application for any WSGI server."""
+"""The Flask application: REST routes of the four operations, for any WSGI server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from micro.service import Micro
 from micro.settings import Settings
 
 JSON = "application/json"
-# Built-in features are plugins of the same hooks; they stand above this module, so they are only named here.
+# Built-in features use the same hooks as plugins. They are imported by name, as they belong to higher layers.
 FEATURES = (
     "micro.web.tracing",
     "micro.web.probes",
@@ -43,15 +43,15 @@ FEATURES = (
 def create_app(settings: Settings | None = None, *, micro: Micro | None = None) -> Flask:
     """Make the WSGI application.
 
-    Without settings they are read from the ``MICRO_*`` variables and the file these name;
-    ``micro`` is an already built service to use instead of loading the plugins again.
+    Without ``settings``, they are read from the ``MICRO_*`` variables and the file that these name.
+    ``micro`` is a service that is already built, to use instead of loading the plugins again.
     """
     micro = micro or Micro(settings or load_settings())
     app = Application("micro", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = micro.settings.max_body_size
     enclose(app)
     register_error_handlers(app)
-    # Not a feature among others: those are left out when they fail, which would open what is to be closed.
+    # Not one of FEATURES: a feature that fails is left out, and the service would run without its keys.
     require_keys(app, micro)
     app.register_blueprint(create_blueprint(micro))
     allow_origins(app, micro.settings.gunicorn_options.get("cors"))
@@ -95,9 +95,10 @@ def create_blueprint(micro: Micro) -> Blueprint:
 
 
 class _Document:
-    """JSON about the plugins, which stay the same for the life of a process: made once for each set of them.
+    """A JSON document about the plugins, cached for each set of plugins that a caller may see.
 
-    ``build`` is given the names of the plugins that a caller may know of; None stands for all.
+    The cache needs no expiry, as a process never changes its plugins. ``build`` gets the names of the
+    plugins that the caller may see, or None for all.
     """
 
     def __init__(self, build: Callable[[frozenset[str] | None], object]) -> None:
@@ -105,7 +106,7 @@ class _Document:
         self._built = cache(self._build_tagged)
 
     def answer(self) -> Response:
-        """Answer the current request with it, or with 304 where the caller has it."""
+        """Answer the current request with the document, or with 304 if the caller's ETag matches."""
         grant = current_grant()
         data, tag = self._built(grant.plugins if grant else None)
         response = Response(data, mimetype=JSON)
@@ -123,16 +124,19 @@ def _is_among(name: str, only: frozenset[str] | None) -> bool:
 
 
 def request_context() -> RunContext:
-    """Return what the run of the current request is told."""
+    """Return the run context of the current request."""
     return RunContext.of(current_call(), "rest")
 
 
 def read_parameters() -> dict[str, Any]:
-    """Return the parameters in the body of the current request; raise BadRequest, or the right HTTP error."""
-    # Once: to look at it through the proxy costs more than most of what follows.
+    """Return the parameters in the body of the current request.
+
+    Raises BadRequest for a body that is no JSON object, and Werkzeug's errors for 411, 413 and 415.
+    """
+    # Resolve Flask's proxy once: each access through it costs more than most of what follows.
     current = request._get_current_object()  # type: ignore[attr-defined]
     body = _body(current)
-    # Browsers send other types across origins without asking first, so only JSON is a call.
+    # Accept JSON only: browsers send other content types to other origins without a CORS preflight.
     if body and current.environ.get("CONTENT_TYPE") != JSON and not current.is_json:
         found = current.mimetype or "none"
         raise UnsupportedMediaType(f"Expected the header 'Content-Type: application/json', found {found}")
@@ -140,13 +144,16 @@ def read_parameters() -> dict[str, Any]:
 
 
 def _body(current: Request) -> bytes:
-    """Read the body, whole or not at all, where Werkzeug would give what it has of one without a length."""
+    """Return the whole body, or raise LengthRequired or RequestEntityTooLarge.
+
+    Werkzeug would return an empty or truncated body for a request without Content-Length.
+    """
     environ = current.environ
     if "HTTP_TRANSFER_ENCODING" in environ and not environ.get("wsgi.input_terminated"):
         raise LengthRequired("Expected the header Content-Length; this server takes no chunked bodies")
     stream = environ["wsgi.input"]
     if type(stream) is BytesIO and not stream.tell():
-        # All that came; unless somebody has read it, it needs none of the care for what comes yet.
+        # The server has already received the whole body, so it needs none of Werkzeug's checks on a stream.
         body = stream.getvalue()
         if len(body) <= (current.max_content_length or 0) and str(len(body)) == environ.get("CONTENT_LENGTH"):
             return body

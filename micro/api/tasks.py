@@ -1,4 +1,4 @@
-"""Celery: the four tasks, and the application for a worker, the ``celery`` command or Flower."""
+"""The Celery application with its tasks, for a worker, the ``celery`` command or Flower."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from micro.settings import Settings
 def create_celery(settings: Settings | None = None, *, micro: Micro | None = None) -> Celery:
     """Make the Celery application with the tasks Micro.plugins, .info, .help and .run.
 
-    Without settings they are read from the ``MICRO_*`` variables and the file these name;
-    ``micro`` is an already built service to use instead of loading the plugins again.
+    Without ``settings``, they are read from the ``MICRO_*`` variables and the file that these name.
+    ``micro`` is a service that is already built, to use instead of loading the plugins again.
     """
     micro = micro or Micro(settings or load_settings())
     app = make_celery(micro.settings)
@@ -42,10 +42,10 @@ def create_celery(settings: Settings | None = None, *, micro: Micro | None = Non
 
 
 def _add_tasks(app: Celery, micro: Micro) -> None:
-    # Not shared: Celery gives a shared task to every other application of the process. Without
-    # typing: who calls wrongly is told so in the answer, the same over each transport.
+    # shared=False: Celery would add a shared task to every application in this process.
+    # typing=False: a call with wrong arguments is answered with the same error as over REST.
     def task(operation: str) -> Any:
-        # The log has what a plugin raised; that its task failed is no news.
+        # throws: Celery logs these errors without a traceback; Micro has already logged the plugin's own.
         return app.task(name=f"Micro.{operation}", shared=False, typing=False, throws=(MicroError,))
 
     @task("plugins")  # type: ignore[untyped-decorator]
@@ -60,7 +60,7 @@ def _add_tasks(app: Celery, micro: Micro) -> None:
     def help(*args: object, **named: object) -> str:
         return _answer(lambda: json.dumps(micro.help(_take_name("name", args, named))))
 
-    # Each pool process opens the job table for itself, when it has something to record.
+    # Cached here and opened at the first use, so that each pool process has its own database connection.
     worker = cache(lambda: JobWorker(micro, open_store(micro.settings)))
 
     @task("run")  # type: ignore[untyped-decorator]
@@ -76,7 +76,7 @@ def _add_tasks(app: Celery, micro: Micro) -> None:
         with working_for(call):
             return worker().run_message(request.id, name, params, context, redelivered=again)
 
-    # The job table, not the broker, is the record of a job: its message may be acknowledged at once.
+    # Acknowledge at once: the job table, not the broker, is the record of a job, and a sweep republishes it.
     @app.task(name=RUN_JOB, shared=False, acks_late=False, ignore_result=True)  # type: ignore[untyped-decorator]
     def run_job(job: str) -> None:
         with working_for(accept_task(run_job.request, job)):
@@ -84,7 +84,10 @@ def _add_tasks(app: Celery, micro: Micro) -> None:
 
 
 def _take_name(key: str, args: tuple[object, ...], named: dict[str, object]) -> str:
-    """Take the plugin's name, the one positional argument or else the one called ``key``."""
+    """Return the plugin's name: the only positional argument or, without one, the argument named ``key``.
+
+    Raises BadRequest if there are more positional arguments or the name is not a string.
+    """
     name, *more = args or (named.pop(key, None),)
     if more:
         raise BadRequest(
@@ -96,17 +99,23 @@ def _take_name(key: str, args: tuple[object, ...], named: dict[str, object]) -> 
 
 
 def _as_json(params: dict[str, object]) -> Mapping[str, Any]:
-    """Turn back into text what Celery carried as a date, a UUID or the like, as over every transport."""
+    """Return the parameters as plain JSON values, as other transports pass them.
+
+    Celery's serializer restores dates, UUIDs and the like as Python objects; here they become text again.
+    """
     try:
         plain: dict[str, Any] = json.loads(to_json(params, suspects=NOT_A_NUMBER))
     except NotJson:
-        # Left to the plugin's contract, which says what is wrong.
+        # The plugin's contract checks the parameters next, and reports what is wrong.
         return params
     return plain
 
 
 def _answer(operation: Callable[[], str]) -> str:
-    """Return the operation's JSON, or that of its error; a plugin that broke fails the task."""
+    """Return the JSON of the operation's result or error.
+
+    If the plugin itself failed, the exception is raised, so that the Celery task fails.
+    """
     try:
         return operation()
     except (BadResult, PluginFailed):

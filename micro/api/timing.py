@@ -1,4 +1,4 @@
-"""Answers a run over REST in the time that its plugin allows, whether the run has ended or not."""
+"""Enforces a plugin's ``timeout`` over REST: answers in time, even if the run goes on."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ from micro.service import Micro
 
 log = logging.getLogger(__name__)
 
+# Each overdue run occupies a thread until it returns, so refuse new runs of a plugin that has this many.
 _MOST_OVERDUE = 8
 
 
 class Deadline(NoReporter):
-    """Tells a run to stop once its time is over, and remembers that it did."""
+    """The reporter of a run with a time limit: asks the run to stop once its time is over.
+
+    ``told`` is True once the run has looked at ``cancelled`` after that.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.told = False
@@ -33,10 +37,10 @@ class Deadline(NoReporter):
 
 
 class TimedRuns:
-    """The runs over REST, and those among them that go on although their callers have been answered.
+    """Starts runs over REST, and keeps track of overdue ones whose callers have already been answered.
 
-    No thread can be interrupted: a run that is late goes on, in a thread of its own, until it returns;
-    ``self.cancelled`` asks it to.
+    A thread cannot be interrupted, so an overdue run goes on in its own thread until it returns.
+    A plugin can look at ``self.cancelled`` to stop early.
     """
 
     def __init__(self, micro: Micro) -> None:
@@ -44,9 +48,9 @@ class TimedRuns:
         self._overdue: dict[Plugin, list[Future[str]]] = {}
 
     def run(self, name: str, params: Mapping[str, object], context: RunContext) -> str:
-        """Do what ``Micro.run`` does; raise TimeLimit once the plugin's ``timeout`` is over.
+        """Run the plugin like ``Micro.run``, but raise TimeLimit once the plugin's ``timeout`` has passed.
 
-        Raises TooManyRuns while too many runs of the plugin are late.
+        Raises TooManyRuns while eight runs of the plugin are overdue.
         """
         plugin = self._micro.loaded.find(name)
         seconds = plugin.description.timeout
@@ -56,7 +60,7 @@ class TimedRuns:
         deadline = Deadline(seconds)
         run = self._begin(plugin, params, replace(context, reporter=deadline))
         ended = bool(wait((run,), seconds).done)
-        # What a run that was told to stop has come to is no result.
+        # A run that was asked to stop has no valid result, even if it returned in time.
         if ended and not deadline.told:
             return run.result()
         if not ended:
@@ -67,8 +71,8 @@ class TimedRuns:
     def _go_on(self, plugin: Plugin, run: Future[str], context: RunContext) -> None:
         self._overdue.setdefault(plugin, []).append(run)
         log.warning(
-            "Plugin %r: the run of request %s goes on beyond its time, as a thread cannot be ended;"
-            " let it look at self.cancelled, or start it as a job",
+            "Plugin %r: the run of request %s is overdue but goes on, as a thread cannot be stopped;"
+            " check self.cancelled in run(), or start it as a job",
             plugin.name,
             context.request_id,
         )
@@ -79,7 +83,7 @@ class TimedRuns:
         self._overdue[plugin] = late = [each for each in self._overdue[plugin] if not each.done()]
         if len(late) >= _MOST_OVERDUE:
             raise TooManyRuns(
-                f"{len(late)} runs of plugin {plugin.name!r} go on beyond their time; call again later"
+                f"{len(late)} runs of plugin {plugin.name!r} are overdue and still running; call again later"
             )
 
     def _begin(self, plugin: Plugin, params: Mapping[str, object], context: RunContext) -> Future[str]:
@@ -91,8 +95,8 @@ class TimedRuns:
             except BaseException as err:
                 run.set_exception(err)
 
-        # With the context of the request, which hooks may ask for. A run that never returns must not keep
-        # the process from its end.
+        # Copy the context variables of the request, as hooks may use them. The thread is a daemon, so that
+        # a run that never returns does not keep the process from exiting.
         target, arguments = copy_context().run, (fulfil,)
         threading.Thread(target=target, args=arguments, name=f"run-{plugin.slug}", daemon=True).start()
         return run

@@ -1,4 +1,4 @@
-"""Turns OpenTelemetry on where its variables ask for it; without it nothing of it is imported."""
+"""Turns on OpenTelemetry tracing if the ``OTEL_*`` variables ask for it; else never imports it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT
 
 
 def is_wanted(environ: Mapping[str, str]) -> bool:
-    """Tell whether the variables name a place for spans, or a program around this one has set up one."""
+    """Return True if the variables name an exporter, or the process already has a tracer provider."""
     if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return False
     exporter = environ.get("OTEL_TRACES_EXPORTER", "").strip()
@@ -29,20 +29,23 @@ def is_wanted(environ: Mapping[str, str]) -> bool:
 
 
 def _is_set_up() -> bool:
-    # opentelemetry-instrument, or a program that embeds the application, has imported it by now.
+    # If opentelemetry-instrument or an embedding program uses tracing, the module is imported by now.
     found = sys.modules.get("opentelemetry.trace")
     return found is not None and not isinstance(found.get_tracer_provider(), found.ProxyTracerProvider)
 
 
 def trace_runs(micro: Micro) -> OtelTracer | None:
-    """Record the runs and submissions of the service from now on; None where nobody wants that."""
+    """Start to record runs and job submissions; return the tracer, or None if tracing is off.
+
+    Logs a warning and returns None if the ``otel`` extra is not installed.
+    """
     if not is_wanted(os.environ):
         return None
     try:
         from micro.api.otel import OtelTracer
     except ImportError as err:
         log.warning(
-            "Nothing is traced, though OTEL_* variables ask for it: %s; pip install 'Micro[otel]'", err
+            "Tracing is off, although OTEL_* variables ask for it: %s; pip install 'Micro[otel]'", err
         )
         return None
     tracer = OtelTracer()

@@ -1,1 +1,1 @@
-"""The processes of Micro: REST server, Celery workers, embedded broker, and what watches them."""
+"""Micro's processes: the REST server, Celery workers and embedded broker, and their supervisor."""

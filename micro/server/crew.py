@@ -1,4 +1,4 @@
-"""The processes that run beside each other: those in service, those that take over, and those that leave."""
+"""A process group that is replaced one process at a time: processes that serve, that start, that stop."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from micro.server.keeper import ChildFailed, Keeper, Status
 from micro.server.process import Process, reap_orphans
 
 Done = Callable[[ChildFailed | None], None]
-"""Is told how a renewal ended: None when all have been replaced, else why it went no further."""
+"""Called when a renewal ends: with None if all processes were replaced, else with the error that ended it."""
 
 
 class Crew:
-    """Keepers by the names of their processes; ``hire`` makes one.
+    """All managed processes of the supervisor. ``hire`` makes the managed process for a ``Process``.
 
-    A renewal is over when the old ones have gone or told that they take no new work or, where they cannot
-    tell that, ``handover`` seconds after they were asked to stop: by then they take none.
+    A renewal is over when all old processes have ended or reported that they take no new work, at the latest
+    ``handover`` seconds after the last one was asked to stop: then a process that cannot report takes none.
     """
 
     def __init__(
@@ -51,16 +51,16 @@ class Crew:
         return [*self._serving, *([self._joining] if self._joining else []), *self._leaving]
 
     def statuses(self) -> tuple[Status, ...]:
-        """Return how each process is."""
+        """Return a snapshot of each process."""
         return tuple(keeper.status for keeper in self.keepers)
 
     def wake_at(self) -> float:
-        """Return when to call ``step`` though nothing happened, on the monotonic clock."""
+        """Return the latest time for the next ``step``, on the monotonic clock."""
         ending = self._done and not self._joining and not self._successors
         return min((self._handed_over if ending else math.inf, *(member.wake_at() for member in self)))
 
     def send(self, errand: Errand) -> None:
-        """Run an errand, one at a time."""
+        """Run a one-shot process, one at a time."""
         self._errand = errand
         errand.launch()
 
@@ -89,7 +89,10 @@ class Crew:
         self._renew(done)
 
     def step(self) -> None:
-        """Do what is due; raises ChildFailed when a process that served from the start never came up."""
+        """Check all processes, restart those that are due, and go on with the renewal.
+
+        Raises ChildFailed if a process of the first generation ended and has never been up.
+        """
         for keeper in (*self._serving, *self._leaving, *self._dismissed):
             keeper.step()
         self._leaving = [keeper for keeper in self._leaving if keeper.child]
@@ -104,14 +107,14 @@ class Crew:
             reap_orphans({member.child.pid for member in self if member.child})
 
     def reopen(self) -> None:
-        """Pass SIGUSR1 on to those that reopen their own logs at it."""
+        """Send SIGUSR1 to the processes that reopen their logs at it."""
         for keeper in self.keepers:
-            # Before it is up, the signal may still end it.
+            # Skip a process that is not up yet: without its handler installed, the signal would end it.
             if keeper.child and keeper.came_up and keeper.process.reopens_logs:
                 keeper.child.send(signal.SIGUSR1)
 
     def disband(self) -> None:
-        """Start nothing any more."""
+        """Start and restart no process any more."""
         self._done = None
         self.dismiss()
         for member in self:

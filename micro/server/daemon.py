@@ -1,4 +1,4 @@
-"""Runs the service in a process of its own that outlives the terminal it was started from."""
+"""Runs the service as a daemon: in a background process that outlives its terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Tell = Callable[[str], None]
 
 
 class DaemonFailed(MicroError):
-    """What was to run in the background did not start; the sentence and the exit code are its own."""
+    """The daemon did not start. The message and the exit code come from the daemon."""
 
     code = "daemon-failed"
 
@@ -25,14 +25,14 @@ class DaemonFailed(MicroError):
 
 
 def run_detached(work: Callable[[Tell], int]) -> str:
-    """Call ``work`` in a new process, and return what it tells, once, when it is ready.
+    """Call ``work`` in a forked daemon process, and return the text that it reports once it is ready.
 
-    The process leads a session of its own and has no terminal; this one is free to end. Raises
-    DaemonFailed with the sentence and the exit code of a ``work`` that ended before. Ctrl-C until then
-    stops ``work``.
+    ``work`` gets the function to report with, and returns the exit code. The daemon leads its own session
+    and has no terminal; this process may exit afterwards. Raises DaemonFailed with the message and exit code
+    of ``work`` if it ends before it is ready. Ctrl-C before that also stops the daemon.
     """
     reader, writer = os.pipe()
-    # Or one that comes just now would leave the new process alone.
+    # Block SIGINT around the fork: a Ctrl-C just now would end this process and leave the daemon running.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     pid = os.fork()
     if not pid:
@@ -45,7 +45,7 @@ def run_detached(work: Callable[[Tell], int]) -> str:
         with os.fdopen(reader) as pipe:
             line = pipe.readline()
     except KeyboardInterrupt:
-        # Ctrl-C does not reach a session of its own, and nobody wants what was called off.
+        # The terminal does not send Ctrl-C to the daemon, as that is in another session: stop it here.
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
         os.waitpid(pid, 0)
@@ -63,17 +63,17 @@ def run_detached(work: Callable[[Tell], int]) -> str:
 
 
 def _run(work: Callable[[Tell], int], writer: int) -> NoReturn:
-    """Be the new process, to its end."""
+    """Run ``work`` as the daemon process, report how it went, and exit."""
     code = EXIT_FAILED
     try:
         _leave_terminal()
         code = work(lambda text: _write(writer, {"ready": text}))
-        # Asked to stop before it was ready. Once that was told nobody reads any more.
+        # The parent reads this only if ``work`` was stopped before it was ready; it reads one line.
         _write(writer, {"error": "Micro was stopped before it was ready.", "exit_code": code or EXIT_FAILED})
     except MicroError as err:
         code = err.exit_code
         _write(writer, {"error": err.message, "exit_code": code})
-    # Whatever it is, there is no terminal to print it on.
+    # Report any exception to the parent: the daemon has no terminal to print a traceback on.
     except BaseException as err:
         _write(writer, {"error": f"Micro failed: {one_line(err)}", "exit_code": code})
     finally:

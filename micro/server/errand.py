@@ -1,4 +1,4 @@
-"""Runs one process to its end, beside those that are kept running."""
+"""Runs a one-shot process to its end, beside the processes that are kept running."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from micro.server.process import Child, Process, describe_exit
 
 @dataclass(frozen=True)
 class End:
-    """How an errand ended: its exit status, in words if it is not 0, and its last lines."""
+    """How a one-shot process ended: its exit status, that status in words, and its last lines of output."""
 
     status: int
     reason: str
@@ -21,9 +21,9 @@ class End:
 
 
 class Errand:
-    """A process that is to end by itself within ``seconds``, or is killed.
+    """A one-shot process: it must end by itself within ``seconds``, or its process group is killed.
 
-    ``say(name, line)`` takes what it says, ``done`` how it ended.
+    ``say(name, line)`` is called with each line of its output, ``done(end)`` when it has ended.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Errand:
         self._guard.watch(self.child.pid, self.process.stop_order, self.process.stop_signal)
 
     def step(self) -> None:
-        """Look whether it has ended, or is to be ended."""
+        """Call ``done`` if the process has ended; kill it if its time is over."""
         if self.child is None:
             return
         status = self.child.poll()
@@ -69,27 +69,27 @@ class Errand:
         self._done(End(status, reason, child.tail))
 
     def forward(self) -> None:
-        """Pass on the lines that have arrived."""
+        """Pass on the lines of output that have arrived."""
         for line in self.child.read() if self.child else ():
             self._say(self.process.name, line)
 
     def fileno(self) -> int | None:
-        """Return the descriptor to read its output from, None if there is none."""
+        """Return the file descriptor of its output, or None if there is no more output."""
         return self.child.fileno() if self.child else None
 
     def wake_at(self) -> float:
-        """Return when to call ``step`` though nothing happened, on the monotonic clock."""
+        """Return the latest time for the next ``step``, on the monotonic clock."""
         return self._deadline if self.child else math.inf
 
     def retire(self) -> None:
-        """Tell nobody of its end."""
+        """Do not call ``done`` any more."""
         self._done = lambda _end: None
 
     def ask_to_stop(self) -> None:
-        """Kill it: what it finds out is wanted no more."""
+        """Kill the process at once: its result is no longer needed."""
         self.kill()
 
     def kill(self) -> None:
-        """Kill it and all that is in its group."""
+        """Kill the process group."""
         if self.child:
             self.child.kill_group()

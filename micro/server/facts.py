@@ -1,4 +1,4 @@
-"""Loads the plugins in a child process, with what its ready file tells of them."""
+"""Loads the plugins in a child process, and collects the facts for its ready file."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from micro.settings import Settings
 
 
 def load(settings: Settings, role: Role) -> tuple[Micro, dict[str, Any]]:
-    """Load the plugins; return Micro, and how many were loaded, which were left out, and what stands for
-    the files that were loaded.
+    """Load the plugins; return Micro, and the facts about them.
+
+    The facts are ``plugins`` (how many were loaded), ``failed`` (those left out) and ``files``
+    (fingerprints of the files that were loaded; empty if the setting ``reload`` is off).
     """
-    # Before: of what changes meanwhile it may not be known which version was loaded.
+    # Fingerprint first: a file that changes during the import must look changed afterwards.
     files = {} if settings.reload == "off" else fingerprints(settings)
     micro = Micro(settings, generation=role.generation)
     return micro, {"plugins": len(micro.loaded), "failed": micro.loaded.failures(), "files": files}

@@ -1,4 +1,4 @@
-"""Finds the folders that Micro writes to, and keeps a second Micro out of them."""
+"""Creates the log, PID and state folders, and locks the PID folder against a second Micro."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ _FALLBACKS = {"log_folder_path": "log", "pid_folder_path": "run", "state_folder_
 
 
 def prepare_folders(settings: Settings) -> tuple[Settings, str]:
-    """Create the log, PID and state folders; return the settings with those in use, and what to tell of it.
+    """Create the log, PID and state folders; return the settings with the folders in use, and a message.
 
-    Defaults that cannot be written give way to folders in the user's state directory, also those in a file
-    that `micro -d` has written. Raises ConfigError for a folder that the user chose and that cannot be used.
+    A default folder that cannot be written is replaced by one in the user's state directory, also if the
+    default comes from a file that `micro -d` has written; the message says so, and is empty otherwise.
+    Raises ConfigError if a folder that the user chose cannot be used.
     """
     moved: dict[str, Any] = {}
     for name in _FALLBACKS:
@@ -41,7 +42,10 @@ def prepare_folders(settings: Settings) -> tuple[Settings, str]:
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Hold the PID folder for this process; raise AlreadyRunning when another Micro has it."""
+    """Write and lock the PID file while the context is active.
+
+    Raises AlreadyRunning if another Micro holds the lock.
+    """
     path = folder / "micro.pid"
     descriptor = _lock(path)
     try:
@@ -65,7 +69,7 @@ def _lock(path: Path) -> int:
                 f"Micro is already running with the PID folder '{path.parent}' (process {pid});"
                 " `micro stop` ends it, or name another folder with -pp."
             ) from err
-        # One that was ending may have removed the file between our open and our lock.
+        # Try again if a Micro that was ending removed the file between our open() and our lock.
         if path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor)):
             return descriptor
         os.close(descriptor)
@@ -88,7 +92,7 @@ def _instead(name: str, folder: Path, problem: str) -> Path:
 
 
 def _problem(folder: Path) -> str:
-    """Say why the folder cannot be written; empty when it can."""
+    """Create the folder; return why it cannot be written, or an empty string if it can."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as err:

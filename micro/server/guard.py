@@ -1,8 +1,9 @@
-"""Stops the children of a supervisor that was killed: a small process that outlives it.
+"""Stops the orphaned child processes of a supervisor that was killed.
 
-Neither gunicorn nor Celery nor Valkey ends by itself when its parent is gone, and prctl(PR_SET_PDEATHSIG)
-is Linux only, reaches the leader alone and knows no order. So the guard reads from a pipe which processes
-run; a pipe that ends before they did tells it that the supervisor did not live to stop them.
+Neither gunicorn nor Celery nor Valkey ends by itself when its parent dies, and prctl(PR_SET_PDEATHSIG)
+exists on Linux only, reaches the leader of a process group alone and knows no order. So a small guard
+process reads from a pipe which child processes run. If the pipe is closed while some still run, the
+supervisor has died, and the guard stops them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from pathlib import Path
 
 
 class Guard:
-    """The supervisor's end of it; ``grace`` is what each stage gets to stop, in seconds."""
+    """The supervisor's side: starts the guard process and tells it which child processes run.
+
+    ``grace`` is the time in seconds that each stage gets to stop before it is killed.
+    """
 
     def __init__(self, grace: float) -> None:
         self._grace = grace
@@ -26,23 +30,26 @@ class Guard:
         self._popen: subprocess.Popen[bytes] | None = None
 
     def watch(self, pid: int, order: int, number: signal.Signals) -> None:
-        """Have the leader ``pid`` stopped by signal ``number``, those with a lower ``order`` first."""
+        """Let the guard stop the process group that ``pid`` leads, if the supervisor dies.
+
+        Processes with a lower ``order`` are stopped first. The signal ``number`` goes to the leader.
+        """
         self._watched[pid] = f"+ {pid} {order} {number.value}\n"
         self._tell(self._watched[pid])
 
     def forget(self, pid: int) -> None:
-        """Leave the leader ``pid`` alone: it has ended."""
+        """Stop guarding the process ``pid``, as it has ended."""
         del self._watched[pid]
         self._tell(f"- {pid}\n")
 
     def close(self) -> None:
-        """End the guard; whom it was not told to forget it stops first."""
+        """End the guard process. It first stops the processes that it still guards."""
         if self._popen and self._popen.stdin:
             self._popen.stdin.close()
             self._popen.wait()
 
     def _tell(self, line: str) -> None:
-        # With PID 1 the kernel ends all that run beside it.
+        # No guard is needed for PID 1: when it ends, the kernel kills all processes of its PID namespace.
         if os.getpid() == 1:
             return
         try:
@@ -58,7 +65,7 @@ class Guard:
         self._popen.stdin.write(text.encode())
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # By path, isolated and without site: nothing that is installed shadows, or slows, what it imports.
+        # Run this file by its path with -I and -S: no installed package can shadow or slow down its imports.
         return subprocess.Popen(
             (sys.executable, "-I", "-S", __file__, str(self._grace)),
             stdin=subprocess.PIPE,
@@ -70,7 +77,7 @@ class Guard:
 
 
 def main(lines: Iterable[str], grace: float) -> None:
-    """Follow the supervisor's ``lines`` to their end, then stop what is left, stage by stage."""
+    """Read the supervisor's ``lines`` to their end, then stop the processes that are left, by stages."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     stages: dict[int, tuple[int, int]] = {}
@@ -97,7 +104,7 @@ def _stop(leaders: dict[int, int], grace: float) -> None:
 def _runs(pid: int) -> bool:
     if not _signal(os.kill, pid, 0):
         return False
-    # Not every PID 1 reaps what it inherits, and a zombie takes signals as if it ran.
+    # A zombie accepts signals like a running process, and not every PID 1 reaps the orphans it adopts.
     with suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
     return True

@@ -1,4 +1,4 @@
-"""Tells what a SIGHUP means: that the terminal has closed, or that someone asks for something."""
+"""Distinguishes the two meanings of SIGHUP: the terminal has closed, or the user asks for a reload."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from contextlib import suppress
 
 
 class Hangup:
-    """Remembers whether there was a terminal, and whether nohup(1) wished to outlive it."""
+    """Remembers whether the process has a terminal, and whether it was started by nohup(1)."""
 
     def __init__(self) -> None:
         self._has_terminal = _has_terminal()
         self._outlives = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
     def closed(self) -> bool:
-        """Tell whether the terminal was there and has gone; once."""
+        """Return True if the terminal has closed since the last call."""
         had, self._has_terminal = self._has_terminal, _has_terminal()
         return had and not self._has_terminal
 
     @property
     def ends(self) -> bool:
-        """Whether the process ends with its terminal."""
+        """True if the process is to end when its terminal closes, so unless nohup(1) started it."""
         return not self._outlives
 
 

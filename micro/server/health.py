@@ -1,4 +1,4 @@
-"""Tells whether the processes of the Micro with the same PID folder do their work, importing no plugin."""
+"""Checks the health of a running Micro's processes, for ``micro health``. Imports no plugin."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CONNECT_SECONDS = 2
 
 @dataclass(frozen=True)
 class Check:
-    """One process, whether it does its work, and in a few words why not."""
+    """The health of one process. ``detail`` is its PID or, if it is unhealthy, the reason."""
 
     name: str
     healthy: bool
@@ -26,7 +26,7 @@ class Check:
 
 
 def check_health(settings: Settings) -> list[Check]:
-    """Return a check of each process; a single failed one when no Micro runs with this PID folder."""
+    """Return a check of each process, or one failed check if no Micro runs with this PID folder."""
     running = find_running(settings)
     if not running:
         return [Check("micro", False, f"not running with the PID folder '{settings.pid_folder_path}'")]

@@ -1,4 +1,4 @@
-"""Keeps one process running: starts it, waits until it is ready, starts it again when it has died."""
+"""Manages one child process: starts it, waits until it is ready, and restarts it when it has died."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from micro.errors import EXIT_FAILED, MicroError
 from micro.server.guard import Guard
 from micro.server.process import Child, Process, describe_exit
 
+# Enough to reach the longest pause; without a limit 2**failures would overflow a float some day.
 _MOST_DOUBLINGS = 16
 
 
 class ChildFailed(MicroError):
-    """A child process never came up; the exit code is its own, ``tail`` its last lines."""
+    """A child process never became ready.
+
+    ``exit_code`` is that of the process, ``tail`` its last lines of output.
+    """
 
     code = "child-failed"
 
@@ -28,7 +32,7 @@ class ChildFailed(MicroError):
 
 
 class State(StrEnum):
-    """What a supervised process is doing."""
+    """The state of a supervised process. WAITING means the pause before a restart."""
 
     STARTING = "starting"
     UP = "up"
@@ -39,12 +43,13 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Limits:
-    """How long to wait for what, in seconds.
+    """Time limits of the supervisor, in seconds.
 
-    ``grace`` is for a whole stop, but each stage of it gets at least ``least_grace``; ``boot`` for a child to
-    become ready; ``settle`` for one to count as up that cannot tell. The pause before a restart doubles from
-    ``pause`` to ``longest_pause``, until the child has been up for ``steady``. ``handover`` is how long one
-    that is followed by another may take to take no new work.
+    ``grace``: for a whole graceful shutdown; each stage of it gets at least ``least_grace``.
+    ``boot``: for a process to become ready. ``settle``: a process without a readiness check counts as up
+    after this time. ``pause`` to ``longest_pause``: the pause before a restart, which doubles with each
+    failure until the process has been up for ``steady``. ``handover``: for a replaced process to stop
+    taking new work. ``poll``: between two readiness checks.
     """
 
     grace: float = 30
@@ -60,9 +65,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Status:
-    """A process as it is now; ``since`` tells when its state last changed, in seconds since the epoch.
+    """A snapshot of a process. ``since`` is the time of its last change of state, in seconds since the epoch.
 
-    ``failed`` tells when it last failed, likewise, None if it never did, and ``failure`` how.
+    ``failed`` is the time of its last failure, or None if it never failed; ``failure`` is the reason.
     """
 
     name: str
@@ -76,9 +81,9 @@ class Status:
 
 
 class Keeper:
-    """A process through all its restarts.
+    """A process that is kept running, across all its restarts.
 
-    ``say(name, line)`` takes what it says, ``tell(line)`` what there is to say of it.
+    ``say(name, line)`` is called with each line of its output, ``tell(line)`` with messages about it.
     """
 
     def __init__(
@@ -107,7 +112,7 @@ class Keeper:
 
     @property
     def status(self) -> Status:
-        """Return how the process is."""
+        """Return a snapshot of the process."""
         pid = self.child.pid if self.child else None
         process = self.process
         return Status(
@@ -115,7 +120,7 @@ class Keeper:
         )
 
     def wake_at(self) -> float:
-        """Return when to call ``step`` though nothing happened, on the monotonic clock."""
+        """Return the latest time for the next ``step``, on the monotonic clock."""
         leaving = self._state is State.STOPPING and self.process.left and self.takes_work
         if self._state is State.STARTING or leaving:
             return time.monotonic() + self._limits.poll
@@ -123,7 +128,7 @@ class Keeper:
 
     @property
     def takes_work(self) -> bool:
-        """Whether it runs, and has not told, as it stops, that it takes no new work."""
+        """True while the process runs and has not reported, while stopping, that it takes no new work."""
         return self.child is not None and not self._left
 
     def prepare(self) -> None:
@@ -133,7 +138,7 @@ class Keeper:
             self._start(held=True)
 
     def launch(self) -> None:
-        """Start the process; raises ChildFailed if that fails and never worked before."""
+        """Start the process. Raises ChildFailed if it cannot be started and has never been up."""
         self._overdue = False
         try:
             if self.child:
@@ -150,7 +155,7 @@ class Keeper:
         self._guard.watch(self.child.pid, self.process.stop_order, self.process.stop_signal)
 
     def step(self) -> None:
-        """Do what is due; raises ChildFailed when the process ended before it ever came up."""
+        """Check the process and restart it if due. Raises ChildFailed if it ended and has never been up."""
         if self.child is None:
             if self._state is State.WAITING and time.monotonic() >= self._due:
                 self.launch()
@@ -164,28 +169,28 @@ class Keeper:
             self._left = self.process.left(self.child.pid)
 
     def forward(self) -> None:
-        """Pass on the lines that have arrived."""
+        """Pass on the lines of output that have arrived."""
         if self.child:
             self._pass_on(self.child.read())
 
     def fileno(self) -> int | None:
-        """Return the descriptor to read its output from, None if there is none."""
+        """Return the file descriptor of its output, or None if there is no more output."""
         return self.child.fileno() if self.child else None
 
     def retire(self) -> None:
-        """Start it no more."""
+        """Do not restart the process any more."""
         self._retired = True
         if self.child is None:
             self._enter(State.STOPPED)
 
     def ask_to_stop(self) -> None:
-        """Send its stop signal, once: a second one means to some that they are to end at once."""
+        """Send the stop signal once. Some programs take a second one as a request to end at once."""
         if self.child and self._state is not State.STOPPING:
             self.child.send(self.process.stop_signal)
             self._enter(State.STOPPING)
 
     def kill(self) -> None:
-        """Kill it and all that is in its group."""
+        """Kill the process group."""
         if self.child:
             self.child.kill_group()
 
@@ -221,7 +226,7 @@ class Keeper:
         self._failure = time.time(), reason
         if not self.came_up:
             self._enter(State.STOPPED)
-            last = f". The last it said: {tail[-1].strip()}" if tail else ""
+            last = f". Its last line: {tail[-1].strip()}" if tail else ""
             raise ChildFailed(f"{self.process.name} did not start: it {reason}{last}", exit_code, tail)
         if self._state is State.UP and time.monotonic() - self._changed >= self._limits.steady:
             self._failures = 0

@@ -1,4 +1,4 @@
-"""Turns settings into running processes: the broker, the REST server and the Celery nodes."""
+"""Runs the service: turns the settings into child processes, and supervises them."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from micro.settings import Settings, check_plugin_path
 
 WATCHER = "watcher"
 GRACE_BEYOND_CHILDREN = 5
-"""Seconds that children get beyond their own limit before they are killed."""
+"""Seconds that child processes get beyond ``stop_timeout`` before they are killed."""
 
 
 class StartFailed(MicroError):
-    """A child process could not start; the sentence and the exit code are its own."""
+    """A child process could not start. The message and the exit code come from that process."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -45,7 +45,7 @@ class StartFailed(MicroError):
 
 @dataclass(frozen=True)
 class Serving:
-    """What runs once all is ready: the URLs to call, and how many plugins were loaded and left out."""
+    """The running service: the URLs to call, and the numbers of plugins that were loaded and left out."""
 
     rest_urls: tuple[str, ...]
     broker_url: str
@@ -74,7 +74,7 @@ def serve(
         serving = _serving_processes(settings, stack, rest)
         processes = [*broker, *serving(1), *_watcher(settings)]
         names = [*(each.name for each in processes), TRIAL]
-        # A Micro that was killed may have left its own.
+        # Remove the files that a killed Micro has left.
         _forget(settings, names)
         stack.callback(_forget, settings, names)
         write_settings(settings)
@@ -111,7 +111,7 @@ def _run(supervisor: Supervisor) -> int:
 
 
 def _with_broker(settings: Settings, stack: ExitStack) -> tuple[Settings, list[Process]]:
-    """Add the embedded broker, and its URL, when Celery is to run and no broker is configured."""
+    """Add the embedded broker and its URL, if Celery is on and no broker is configured."""
     if not settings.celery or settings.broker_url:
         return settings, []
     broker = stack.enter_context(embedded_broker(settings.state_folder_path / "broker"))
@@ -121,14 +121,14 @@ def _with_broker(settings: Settings, stack: ExitStack) -> tuple[Settings, list[P
 def _serving_processes(
     settings: Settings, stack: ExitStack, rest: Ahead | None
 ) -> Callable[[int], list[Process]]:
-    """Open what they listen on; return what makes the processes that serve a generation."""
+    """Open the listening socket; return a function that makes the processes that serve a generation."""
     listener = None
     if settings.gunicorn:
         listener = stack.enter_context(listening(settings.bind, settings.gunicorn_options)).fileno()
 
     def make(name: str, generation: int) -> Process:
         if name != REST:
-            # Beside REST, so that neither takes the other's time to finish; jobs outlive both.
+            # In the same stop stage as REST, so that both have the whole stop timeout to finish.
             return _child(settings, Role(name, generation), "worker", 0)
         assert listener is not None
         role = Role(name, generation, f"fd://{listener}")
@@ -143,8 +143,8 @@ def _watcher(settings: Settings) -> Iterator[Process]:
 
 
 def _trial(settings: Settings, generation: int) -> Process:
-    """Make the process that tries the plugins; it ends by itself, and before all others."""
-    # What it runs is not counted.
+    """Make the one-shot process that validates the plugins before a reload."""
+    # metrics=False: runs of examples must not count as runs of the service.
     return _child(replace(settings, metrics=False), Role(TRIAL, generation), "trial", -1)
 
 

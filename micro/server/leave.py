@@ -1,4 +1,4 @@
-"""Lets a Celery node that stops take no new work, and tell so, before it finishes what it runs."""
+"""Warm shutdown of a Celery node: it takes no new messages while it finishes the runs in progress."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from kombu.asynchronous import set_event_loop
 
 
 class Leave(StartStopStep):  # type: ignore[misc]
-    """Stops after the consumer of tasks and before the pool, which waits for all that runs.
+    """A bootstep that stops after the task consumer and before the pool, whose stop waits for all runs.
 
-    The node's ``leaving`` is called as it begins to stop, its ``left`` when no message can reach it any more.
+    Calls the node's ``leaving`` when the node begins to stop, and its ``left`` once no message can reach it.
     """
 
     requires = (Pool,)
 
     def start(self, node: Any) -> None:
-        # Other pools than that of processes have no loop.
+        # Only the prefork pool has an event loop (hub).
         if node.hub:
             self._ear, node.bell = socket.socketpair()
             for each in (self._ear, node.bell):
                 each.setblocking(False)
 
     def register_with_event_loop(self, node: Any, hub: Any) -> None:
-        # Anew with each connection to the broker: the loop forgets all with the last one.
+        # Called for each connection to the broker: the loop drops its readers when a connection closes.
         hub.add_reader(self._ear, self._ear.recv, 1024)
 
     def close(self, node: Any) -> None:
@@ -42,18 +42,19 @@ class Leave(StartStopStep):  # type: ignore[misc]
             give_back(channel)
         node.left()
         if not state.active_requests:
-            # Celery would fire timers while the pool finishes, and look every half second whether it has.
+            # Nothing runs, so remove the event loop: Celery would fire timers while the pool stops, and look
+            # only every half second whether it has stopped.
             set_event_loop(None)
 
 
 def give_back(channel: Any) -> None:
-    """Let what was popped for a channel that consumes no more return to its queue at once.
+    """Return a message that Redis sends to a cancelled consumer to its queue at once.
 
-    kombu sees to that when it closes the channel, but by then the node has finished what it runs. Of
-    Redis it has asked for a message, and waits up to a second for the answer; of other brokers, nothing.
+    kombu returns it when it closes the channel, but that is after the node has finished its runs. With
+    Redis, kombu has a BRPOP pending, and this waits up to a second for its reply. Other brokers need nothing.
     """
     if getattr(channel, "_in_poll", None):
-        # kombu warns of each that nobody consumes it here, which is what is wished.
+        # kombu warns that the message has no consumer here, which is intended.
         logging.getLogger("kombu.transport.virtual.base").setLevel(logging.ERROR)
         with suppress(Empty, *channel.connection_errors):
             channel._brpop_read()

@@ -1,4 +1,4 @@
-"""The log file: begun anew when it is moved away or grows too large, and no reason to stop serving."""
+"""The log file: reopened when it is moved, rotated by size, and never a reason to stop serving."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 from micro.errors import ConfigError, one_line
 
 BACKUPS = 5
-"""How many full log files are kept beside the current one: ``micro.log.1`` is the latest."""
+"""The number of rotated log files that are kept: ``micro.log.1`` is the newest."""
 
 
 class LogFile(RotatingFileHandler):
-    """Writes records to a file, which begins anew beyond ``max_size`` bytes, 0 for never.
+    """A logging handler that rotates its file at ``max_size`` bytes (0: never) and survives a full disk.
 
-    ``tell`` is told, once, when it cannot be written, and when it can again; ``fail`` is told of the former
-    alone. Raises ConfigError where it cannot from the start.
+    ``tell(message)`` is called once when the file cannot be written, and once when it can be written again;
+    ``fail(reason)`` only in the first case. Raises ConfigError if the file cannot be opened at first.
     """
 
     def __init__(
@@ -44,12 +44,12 @@ class LogFile(RotatingFileHandler):
         self._told = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the record; what goes wrong is told once, and raises nothing."""
+        """Write the record. Raises nothing; reports an error only if the previous write succeeded."""
         if self._is_elsewhere():
             self.reopen()
         self._problem = ""
         super().emit(record)
-        # Noted before it is told, as who is told may log in turn.
+        # Update the state before the callbacks, as they may log and so call this method again.
         told, self._told = self._told, bool(self._problem)
         if self._told and not told:
             problem = f"'{self._path}' cannot be written ({self._problem})"
@@ -59,26 +59,26 @@ class LogFile(RotatingFileHandler):
             self._tell(f"The log file '{self._path}' can be written again")
 
     def reopen(self) -> None:
-        """Let go of the file; the next record opens the one that has its name then."""
+        """Close the file. The next record opens the file that has its name then."""
         stream, self.stream = self.stream, None
-        # What is still in its buffer may fail once more.
+        # close() flushes the buffer, which may fail again.
         with suppress(OSError):
             if stream:
                 stream.close()
 
     def doRollover(self) -> None:  # noqa: N802
-        """Begin anew; where the folder allows no other name for the file, it grows on."""
+        """Rotate the file. If the folder does not allow that, go on with the same file."""
         with suppress(OSError):
             super().doRollover()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """Note what went wrong, where logging would print a traceback for every record."""
+        """Remember the error. The default implementation would print a traceback for every record."""
         err = sys.exception()
         self._problem = getattr(err, "strerror", None) or (one_line(err) if err else "unknown")
         self.reopen()
 
     def _is_elsewhere(self) -> bool:
-        """Tell whether the file was moved or removed, as logrotate does."""
+        """Return True if the file was moved or removed, as logrotate does."""
         if self.stream is None:
             return False
         try:

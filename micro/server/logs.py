@@ -1,4 +1,4 @@
-"""Sets up logging in a child process: everything to stderr, which the supervisor forwards."""
+"""Configures logging in a child process: all records go to stderr, which the supervisor forwards."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 from micro.correlation import CALL
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s%(call)s: %(message)s"
-# The supervisor cuts lines of 64 K, and half of one would be no JSON.
+# The supervisor splits lines longer than 64 K characters, and a part of a JSON object is not JSON.
 _MOST_MESSAGE, _MOST_TRACEBACK = 16_000, 24_000
 _BEGINNING = '{"time": "'
 _LEVELS = {"ERROR": "ERROR", "Error": "ERROR", "WARNING": "WARNING"}
 
 
 class TextFormatter(logging.Formatter):
-    """Marks what is logged for a call with its request id, in brackets."""
+    """Formats records as text; those of a call contain its request id, in brackets."""
 
     def __init__(self) -> None:
         super().__init__(FORMAT)
@@ -29,7 +29,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """Makes each record one JSON object on a line; what is not known is left out."""
+    """Formats each record as a JSON object on one line. Unknown fields are left out."""
 
     def __init__(self, process: str) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def json_line(process: str, text: str) -> str:
-    """Return a line that a process wrote as one JSON object; those of its logging are one already."""
+    """Return a line of a process's output as a JSON object. Lines from JsonFormatter are left as they are."""
     if text.startswith(_BEGINNING):
         return text
     level = _LEVELS.get(text.partition(":")[0], "INFO")
@@ -63,12 +63,12 @@ def json_line(process: str, text: str) -> str:
 
 
 def make_formatter(log_format: str, process: str) -> logging.Formatter:
-    """Make the formatter of the setting ``log_format``."""
+    """Make the formatter for the setting ``log_format``: "json" or "text"."""
     return JsonFormatter(process) if log_format == "json" else TextFormatter()
 
 
 def configure_logging(level: str, log_format: str = "text", process: str = "") -> None:
-    """Send all records from ``level`` on to stderr."""
+    """Send all records of ``level`` and above to stderr. ``process`` is the name in JSON records."""
     logging.config.dictConfig(
         {
             "version": 1,
@@ -76,7 +76,7 @@ def configure_logging(level: str, log_format: str = "text", process: str = "") -
             "formatters": {"line": {"()": make_formatter, "log_format": log_format, "process": process}},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
             "loggers": {
-                # At DEBUG it tells all parameters, secret ones among them.
+                # At DEBUG this logger would write all parameters, secrets included.
                 "celery.pool": {"level": "INFO" if level == "DEBUG" else level},
             },
             "root": {"level": level, "handlers": ["stderr"]},
@@ -103,7 +103,7 @@ def _call_fields() -> dict[str, Any]:
 
 
 def _task(record: logging.LogRecord) -> str | None:
-    """Return the id of the task that a line of Celery's tells of."""
+    """Return the task id that Celery attaches to its log records, or None."""
     data = getattr(record, "data", None)
     return data.get("id") if isinstance(data, dict) else None
 

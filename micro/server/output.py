@@ -1,4 +1,4 @@
-"""Brings the lines of many processes to one stream and one log, without ever waiting for the stream."""
+"""Merges the output of many processes into one stream and one log, without blocking on the stream."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from typing import TextIO
 
 _LONGEST_LINE = 64 * 1024
 _FULL = 1024 * 1024
+# ANSI colour codes: cyan, yellow, green, magenta, blue, red.
 _COLOURS = (36, 33, 32, 35, 34, 31)
 
 
 class LineSplitter:
-    """Turns bytes as they arrive into lines; very long ones come in pieces, no byte is lost."""
+    """Splits bytes into lines as they arrive. Long lines are split at 64 K characters; nothing is lost."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
@@ -31,18 +32,19 @@ class LineSplitter:
         return [line.rstrip("\r") for line in lines]
 
     def rest(self) -> list[str]:
-        """Return the last line if nothing ended it."""
+        """Return what is left without a line end, as a list of at most one line."""
         partial = self._partial + self._decoder.decode(b"", final=True)
         self._partial = ""
         return [partial] if partial else []
 
 
 class Output:
-    """Writes lines marked with who said them to a stream, and unmarked as log records to a handler.
+    """Writes the lines of processes to a stream, with a prefix, and to a log handler, as records.
 
-    The record's name is the process', so the handler's formatter decides how the log looks:
-    ``logging.Formatter("%(name)s | %(message)s")``. With a ``shape`` a line is not marked, but is
-    what that makes of the process' name and the text.
+    The record's name is that of the process, so the handler's formatter can show it:
+    ``logging.Formatter("%(name)s | %(message)s")``. If ``shape`` is given, lines get no prefix:
+    ``shape(name, text)`` makes the line for both. ``colour`` None means coloured on a terminal,
+    unless NO_COLOR is set.
     """
 
     def __init__(
@@ -67,38 +69,38 @@ class Output:
 
     @property
     def full(self) -> bool:
-        """Whether so much is waiting for the stream that nothing more should be read for it."""
+        """True while more than 1 MiB waits for the stream; then read no more output of the processes."""
         return len(self._waiting) >= _FULL
 
     def fileno(self) -> int | None:
-        """Return the descriptor that lines are waiting for, None when none are."""
+        """Return the stream's file descriptor while lines wait to be written, else None."""
         return self._stream.fileno() if self._stream and self._waiting else None
 
     def line(self, name: str, text: str) -> None:
-        """Take one line of the process ``name``."""
+        """Write one line of the process ``name`` to the log, and queue it for the stream."""
         if self._log:
             shaped = self._shape(name, text) if self._shape else text
             self._log.handle(logging.LogRecord(name, logging.INFO, "", 0, shaped, None, None))
         self.aside(name, text)
 
     def aside(self, name: str, text: str) -> None:
-        """Take one line for the stream alone."""
+        """Queue one line for the stream, but do not log it."""
         if self._stream:
             line = self._shape(name, text) if self._shape else f"{self._prefixes[name]}{text}"
             self._waiting += f"{line}\n".encode(errors="backslashreplace")
 
     def write(self) -> None:
-        """Write as much of what is waiting as the stream takes at once."""
+        """Write as much of the queued output as the stream takes without blocking."""
         while (fd := self.fileno()) is not None and select.select([], [fd], [], 0)[1]:
             try:
-                # A stream that select() calls writable takes this much without blocking.
+                # POSIX: a pipe that select() reports as writable takes PIPE_BUF bytes without blocking.
                 del self._waiting[: os.write(fd, self._waiting[: select.PIPE_BUF])]
             except OSError:
-                # The terminal is closed or the reader gone; the log goes on.
+                # The terminal has closed or the reader has ended. Go on with the log alone.
                 self._stream = None
 
     def flush(self, seconds: float) -> None:
-        """Write all that is waiting, giving up after ``seconds``."""
+        """Write all queued output, but give up after ``seconds``."""
         deadline = time.monotonic() + seconds
         while (fd := self.fileno()) is not None and (left := deadline - time.monotonic()) > 0:
             select.select([], [fd], [], left)

@@ -1,4 +1,4 @@
-"""One child process: what to run, what it says, and its life from start to reaping."""
+"""One child process: its command line and options, its output, and its life from start to reaping."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from micro.server.ahead import Ahead
 from micro.server.output import LineSplitter
 
 _CHUNK = 64 * 1024
-# The most a pipe can hold: all a dead child said is read, but not what an escaped grandchild goes on saying.
+# The largest capacity of a pipe. Reading that much gets all output of an ended child process, but does not
+# go on for ever if a grandchild in another session still writes to the pipe.
 _PIPE_CAPACITY = 1024 * 1024
+# Kept for the error message when a process does not start.
 _TAIL_LINES = 20
 
 
@@ -78,11 +80,11 @@ class Child:
             self._popen.stdin.close()
 
     def fileno(self) -> int | None:
-        """Return the descriptor that carries its output, None once that has ended."""
+        """Return the file descriptor of its output, or None once the output has ended."""
         return None if self._pipe.closed else self._pipe.fileno()
 
     def read(self) -> list[str]:
-        """Return the lines that have arrived, without waiting for more."""
+        """Return the lines of output that have arrived, without waiting for more."""
         data = self._pull()
         if data is None:
             return []
@@ -92,21 +94,24 @@ class Child:
         return self._keep(self._lines.rest())
 
     def poll(self) -> int | None:
-        """Reap it if it has ended; return its exit status, negative for a signal, None while it runs."""
+        """Reap the process if it has ended; return its exit status (negative: a signal), or None."""
         return self._popen.poll()
 
     def send(self, number: signal.Signals) -> None:
-        """Signal the leader alone: the children of a Celery pool die of the SIGTERM that it survives."""
+        """Send a signal to the leader of the process group only.
+
+        SIGTERM is a request for a graceful shutdown to a Celery node, but kills its pool processes.
+        """
         self._popen.send_signal(number)
 
     def kill_group(self) -> None:
-        """Kill the leader and all it has left in its group."""
-        # macOS answers EPERM for a group in which only zombies are left.
+        """Kill the process group."""
+        # macOS reports EPERM for a process group that has only zombies.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
     def bury(self) -> list[str]:
-        """Kill what an ended leader left in its group, close the pipe and return the last lines in it."""
+        """Clean up after the leader has ended: kill the rest of the process group, return the last lines."""
         self.kill_group()
         self.release()
         lines = []
@@ -134,7 +139,7 @@ def _started(process: Process) -> subprocess.Popen[bytes] | None:
 
 
 def describe_exit(status: int) -> str:
-    """Say how a process ended: ``exited with status 2``, ``was killed by SIGKILL``."""
+    """Return how a process ended, such as ``exited with status 2`` or ``was killed by SIGKILL``."""
     if status >= 0:
         return f"exited with status {status}"
     with suppress(ValueError):
@@ -143,16 +148,16 @@ def describe_exit(status: int) -> str:
 
 
 def reap_orphans(known: Collection[int]) -> None:
-    """Reap ended processes that were nobody's but came to us because we are PID 1.
+    """Reap orphaned processes that the kernel gave to us because we are PID 1.
 
-    Those in ``known`` are left to their owners, so no exit status is ever taken from one.
+    Processes whose PID is in ``known`` are left alone: their ``Child`` needs the exit status.
     """
     while (pid := _first_zombie()) and pid not in known:
         os.waitpid(pid, os.WNOHANG)
 
 
 def _first_zombie() -> int | None:
-    # Python has no waitid() on macOS before 3.13, and Micro is never PID 1 there.
+    # On macOS, Python has no os.waitid() before 3.13, and Micro is never PID 1.
     if sys.platform == "darwin":
         return None
     with suppress(ChildProcessError):

@@ -1,4 +1,4 @@
-"""Brings changed plugins into service: has them tried, then lets new processes take over from the old."""
+"""Reloads plugins: validates them in a one-shot process, then replaces the serving processes one by one."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ TRIAL_SECONDS = 120.0
 
 
 class Reload:
-    """Counts the generations of plugins, and replaces one by the next when that is asked for.
+    """Performs reloads. Each one starts a new generation of processes.
 
-    ``processes(generation)`` makes the processes that serve it, ``trial(generation)`` the one that tries it;
-    ``on_failure`` is told why a reload was refused or broke off.
+    ``processes(generation)`` makes the processes that serve a generation, ``trial(generation)`` the one-shot
+    process that validates it. ``on_failure(message)`` is called if a reload is refused or fails.
     """
 
     def __init__(
@@ -42,16 +42,17 @@ class Reload:
         self._tokens: list[str] = []
         self._waiting: list[str] | None = None
         self._busy = False
-        # Of the newest processes that were ever started, and of those that are to be: never the same.
+        # The highest generation that was ever started, and the one on trial. Numbers are not used again for
+        # another set of processes.
         self._newest, self._tried = 1, 1
 
     def begin(self, supervisor: Supervisor) -> None:
-        """Take requests from now on, as all processes are up, and see to those that came before."""
+        """Start to perform reloads, as all processes are up now, beginning with those already requested."""
         self._supervisor = supervisor
         self._next()
 
     def hang_up(self, tell: Callable[[str], None]) -> bool:
-        """See to a SIGHUP; return False when it means that the terminal has closed, and Micro is to end."""
+        """Handle a SIGHUP. Return False if it means that the terminal has closed and Micro must stop."""
         tokens = requests.take(self._settings)
         if not tokens and self._hangup.closed():
             return not self._hangup.ends
@@ -69,12 +70,12 @@ class Reload:
         self._tokens, self._waiting = self._waiting, None
         self._tried = self._newest + 1
         ready.forget(self._settings, TRIAL)
-        self._supervisor.tell(f"Reloading: the plugins are tried as generation {self._tried}")
+        self._supervisor.tell(f"Reloading: validating the plugins as generation {self._tried}")
         self._supervisor.prepare(self._successors()[0])
         self._supervisor.run_once(self._trial(self._tried), TRIAL_SECONDS, self._judge)
 
     def _successors(self) -> list[Process]:
-        # The nodes come first: the REST server must not take a job for a plugin that they do not have.
+        # Replace the Celery nodes first: REST must not accept a job for a plugin that no node has loaded.
         return self._processes(self._tried)[::-1]
 
     def _judge(self, end: End) -> None:
@@ -88,7 +89,7 @@ class Reload:
         faults = facts.get("failed", [])
         reason = _listed(faults) or reason_in(end.tail) or f"the trial {end.reason}"
         self._fail(
-            f"generation {self.generation} goes on serving, as generation {self._tried} is not fit to",
+            f"generation {self.generation} goes on serving, as generation {self._tried} was refused",
             reason,
             faults,
         )

@@ -1,4 +1,4 @@
-"""Writes down what the supervised processes do, for ``micro status`` and GET /status."""
+"""Writes the status file, which ``micro status`` and GET /status read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from micro.status import iso, status_file
 
 
 class Report:
-    """The status file; ``tell`` is told, once, that it cannot be written."""
+    """The status file. ``tell(message)`` is called once when it cannot be written."""
 
     def __init__(self, settings: Settings, tell: Callable[[str], None]) -> None:
         self._path = status_file(settings)
@@ -27,7 +27,7 @@ class Report:
         self._started = iso(time.time())
 
     def update(self, statuses: Iterable[Status]) -> None:
-        """Write how the processes are, and the last failure of one of them."""
+        """Write the states of the processes, and the latest failure."""
         statuses = list(statuses)
         self._processes = [_process(each) for each in statuses]
         for each in statuses:
@@ -36,12 +36,12 @@ class Report:
         self._write()
 
     def fail(self, what: str, reason: str) -> None:
-        """Write a failure that is no process's."""
+        """Write a failure other than the end of a process, such as a failed reload."""
         self._keep(what, reason, iso(time.time()))
         self._write()
 
     def remove(self) -> None:
-        """Take the file away: nothing runs any more."""
+        """Remove the file, as nothing runs any more."""
         remove(self._path)
 
     def _keep(self, what: str, reason: str, moment: str) -> None:
@@ -59,7 +59,7 @@ class Report:
         try:
             write_whole(self._path, json.dumps(told))
         except OSError as err:
-            # Noted before it is told, as what takes it may fail and tell of that here.
+            # Update the state before calling ``tell``: if the log file fails too, that calls ``fail`` here.
             known, self._failing = self._failing, True
             if not known:
                 self._tell(

@@ -1,4 +1,4 @@
-"""Asks a running Micro to reload, and tells who asked what came of it, by files in the PID folder."""
+"""Requests for a reload, and the answers to them, as files in the PID folder."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ _LOOK_SECONDS = 0.1
 
 
 class NoAnswer(MicroError):
-    """Micro ended, or took too long, before it told what came of a reload."""
+    """Micro ended, or took too long, before it reported the outcome of a reload."""
 
     code = "no-answer"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a reload: the generation that serves now, and if it was refused, why and through whom.
+    """The outcome of a reload: ``generation`` is the one that serves now, with this number of ``plugins``.
 
-    ``faults`` have ``name``, ``origin`` and ``cause``.
+    If the reload failed, ``failure`` is the reason, and ``faults`` are the plugins at fault: mappings with
+    ``name``, ``origin`` and ``cause``.
     """
 
     generation: int
@@ -43,9 +44,9 @@ class Outcome:
 
 
 def ask(running: Running, token: str | None = None) -> str:
-    """Ask for a reload; return the token under which the outcome is told. Raises NotTold."""
+    """Request a reload; return the token to wait with. Raises NotTold if the request cannot be written."""
     token = token or uuid.uuid4().hex
-    # The file tells it from the SIGHUP of a terminal that closes.
+    # The file distinguishes this SIGHUP from that of a terminal that closes.
     try:
         _file(running.settings, token, _ASKED).touch()
     except OSError as err:
@@ -55,28 +56,27 @@ def ask(running: Running, token: str | None = None) -> str:
 
 
 def wait(running: Running, token: str, seconds: float) -> Outcome:
-    """Wait for what comes of the reload; raise NoAnswer."""
+    """Wait up to ``seconds`` for the outcome of a reload.
+
+    Raises NoAnswer if there is none in time, Micro has ended, or the outcome could not be written.
+    """
     deadline = time.monotonic() + seconds
     path = _file(running.settings, token, _ANSWERED)
     while not path.exists():
         if not lives(running.pid):
             raise NoAnswer(f"Micro (process {running.pid}) ended before it had reloaded.")
         if time.monotonic() > deadline:
-            raise NoAnswer(
-                f"The reload is not over after {seconds:g} s; it goes on, and the log tells its end."
-            )
+            raise NoAnswer(f"The reload has not finished after {seconds:g} s; it goes on; see the log.")
         time.sleep(_LOOK_SECONDS)
     told = path.read_text()
     path.unlink()
     if not told:
-        raise NoAnswer(
-            "The reload is over, but the disk had no room for what came of it; the log tells that."
-        )
+        raise NoAnswer("The reload has finished, but its outcome could not be written; the log has it.")
     return Outcome(**json.loads(told))
 
 
 def take(settings: Settings) -> list[str]:
-    """Return the tokens under which a reload has been asked for since the last time."""
+    """Remove the requests for a reload that have arrived, and return their tokens."""
     asked = sorted(settings.pid_folder_path.glob(f"reload-*{_ASKED}"))
     for path in asked:
         remove(path)
@@ -84,19 +84,19 @@ def take(settings: Settings) -> list[str]:
 
 
 def answer(settings: Settings, tokens: Iterable[str], outcome: Outcome) -> None:
-    """Tell those who asked under these tokens."""
+    """Write the outcome of a reload for each of these tokens."""
     for token in tokens:
         path = _file(settings, token, _ANSWERED)
         try:
             write_whole(path, json.dumps(asdict(outcome)))
         except OSError:
-            # An empty file needs no room, so that whoever asked need not wait.
+            # An empty file fits on a full disk, and ends the wait of the command that asked.
             with suppress(OSError):
                 path.touch()
 
 
 def forget(settings: Settings) -> None:
-    """Remove what was asked and answered."""
+    """Remove all requests and answers."""
     for path in settings.pid_folder_path.glob("reload-*"):
         remove(path)
 

@@ -1,4 +1,4 @@
-"""What a running Micro with the same PID folder tells other commands."""
+"""Finds a running Micro by its PID folder, for commands such as ``micro status`` and ``micro stop``."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from micro.status import lives
 
 @dataclass(frozen=True)
 class Running:
-    """A Micro that runs: the process of its supervisor, and its settings as it resolved them."""
+    """A running Micro: the PID of its supervisor, and its resolved settings."""
 
     pid: int
     settings: Settings
 
 
 def find_running(settings: Settings) -> Running | None:
-    """Return the Micro that runs with the PID folder of these settings, None if none does.
+    """Return the Micro that runs with the PID folder of these settings, or None if none does.
 
-    Raises ConfigError for one whose settings only another user may read, as they hold secrets.
+    Raises ConfigError if it belongs to another user, as its settings file contains secrets.
     """
-    # The user's own comes first: it has another folder where the default cannot be written.
+    # Look first in the user's own folder, which replaces a default folder that the user cannot write.
     for given in (prepare_folders(settings)[0], settings):
         pid = _holder(given.pid_folder_path / "micro.pid")
         restored = None if pid is None else _restore(settings_file(given))
@@ -38,23 +38,23 @@ def find_running(settings: Settings) -> Running | None:
 
 
 def settings_in_use(settings: Settings) -> Settings:
-    """Return the settings of the Micro that runs with the same PID folder, else these.
+    """Return the settings of the Micro that runs with the same PID folder or, if none does, these.
 
-    The folders in them are those that such a Micro uses, so that its job table is found at any time.
+    The folders in them are the ones that such a Micro uses, so that its job table is found in both cases.
     """
     running = find_running(settings)
     return running.settings if running else prepare_folders(settings)[0]
 
 
 def _holder(path: Path) -> int | None:
-    """Return the process that holds the PID file, None if none does."""
+    """Return the PID of the process that holds the lock on the PID file, or None if none does."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        # What a dead process left is told from its number first, as a free lock would be ours for a moment
-        # in which another Micro may want it.
+        # Check the PID before the lock: testing a free lock acquires it for a moment, in which another Micro
+        # could not start.
         pid = int(os.read(descriptor, 32) or 0)
         return pid if pid and lives(pid) and _is_locked(descriptor) else None
     finally:
@@ -70,13 +70,13 @@ def _is_locked(descriptor: int) -> bool:
 
 
 def _restore(path: Path) -> Settings | None:
-    """Read the settings; None while they are not written yet, or no more there."""
+    """Return the settings in the file, or None if it is not written yet or already removed."""
     try:
         return restore_settings(path.read_text())
     except FileNotFoundError:
         return None
     except PermissionError as err:
         raise ConfigError(
-            f"Micro runs with the PID folder '{path.parent}' as another user, and '{path}' is only for that"
-            " one to read; run this command as that user."
+            f"Micro runs with the PID folder '{path.parent}' as another user, and only that user can read"
+            f" '{path}'; run this command as that user."
         ) from err

@@ -1,4 +1,4 @@
-"""Brings signals to a loop that waits in select(), and keeps handlers of a server from what its runs fork."""
+"""Signal handling: a queue of signals for a select() loop, and default handlers in forked child processes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any
 
 
 class SignalQueue:
-    """Collects signals while it is entered, only in the main thread; afterwards they do what they did before.
+    """Queues signals while the context is active, and restores their handlers afterwards. Main thread only.
 
-    SIGHUP stays ignored where it is, as nohup(1) wishes, but for one who heeds that too.
+    An ignored SIGHUP (as under nohup(1)) stays ignored, unless ``heed_ignored`` is true.
     """
 
     def __init__(self, numbers: Iterable[signal.Signals], *, heed_ignored: bool = False) -> None:
@@ -43,12 +43,12 @@ class SignalQueue:
         os.close(self._writer)
 
     def fileno(self) -> int:
-        """Return the descriptor that becomes readable when a signal comes."""
+        """Return the file descriptor that becomes readable when a signal arrives."""
         return self._reader
 
     def take(self) -> list[int]:
-        """Return the signals that came since the last time, in their order."""
-        # The pipe is emptied first: a signal in between wakes the loop once too often, never too seldom.
+        """Return the signals that have arrived since the last call, in order."""
+        # Empty the pipe before the queue: a signal in between then wakes the loop again, and is not missed.
         with suppress(BlockingIOError):
             while os.read(self._reader, 4096):
                 pass
@@ -62,16 +62,16 @@ class SignalQueue:
 
 
 def keep_from_children(numbers: Iterable[signal.Signals]) -> None:
-    """Let the signals do in a process that a run forks what they do in any other: as a rule, end it.
+    """Reset the current handlers of these signals in every process that a run forks.
 
-    The handlers that this process has now would do nothing there, as no loop runs that could heed them, and
-    ``terminate()`` of `multiprocessing` be in vain. Those that a plugin sets later are its own to carry over.
+    The server's handlers only notify its loop, which does not run in such a process: SIGTERM, and so
+    ``terminate()`` of `multiprocessing`, would have no effect. Handlers that a plugin sets later are kept.
     """
-    # Not the handlers themselves: a hook at fork keeps what it knows beyond the end of everything else.
+    # Weak references, as fork hooks can never be removed and would keep the handlers' objects alive.
     ours = {each: weakref.ref(handler) for each in numbers if callable(handler := signal.getsignal(each))}
     here = threading.local()
 
-    # Until the handlers are gone a signal waits; else it would be lost in the child.
+    # Block the signals during the fork, until the handlers are reset: else one could get lost in the child.
     def block() -> None:
         here.mask = signal.pthread_sigmask(signal.SIG_BLOCK, ours)
 
@@ -84,7 +84,8 @@ def keep_from_children(numbers: Iterable[signal.Signals]) -> None:
         for number in gone:
             signal.signal(number, signal.SIG_DFL)
         unblock()
-        # Not before: a hook at fork may raise no KeyboardInterrupt.
+        # Set last, as a pending SIGINT would raise KeyboardInterrupt here: Python only prints exceptions of
+        # fork hooks, so the signal would be lost.
         if signal.SIGINT in gone:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -1,7 +1,7 @@
 """Starts, watches and stops child processes; knows nothing of plugins.
 
-One thread, one loop around select(). A child runs in a session of its own, so that Ctrl-C reaches the
-supervisor alone, and what a dead leader leaves in its group is killed before it is started again.
+One thread runs one loop around select(). Each child process leads its own session, so that Ctrl-C reaches
+the supervisor only. When it dies, the rest of its process group is killed before it is started again.
 """
 
 from __future__ import annotations
@@ -25,20 +25,21 @@ from micro.server.signals import SignalQueue
 __all__ = ["NAME", "ChildFailed", "Limits", "Process", "State", "Status", "Supervisor"]
 
 NAME = "micro"
-"""The name under which the supervisor itself speaks."""
+"""The supervisor's own name in the output."""
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# SIGKILL ends a process at once, unless it is in an uninterruptible system call. Do not wait for ever then.
 _KILLING_SECONDS = 5
 _FLUSHING_SECONDS = 1
 
 
 class Supervisor:
-    """Runs processes until it is told to stop or one of them proves unable to start.
+    """Runs processes until it is asked to stop or one of them cannot start.
 
-    ``output`` must know the names of all of them and ``NAME``. ``on_ready`` is called once, when all are up.
-    ``on_hangup`` is asked at each SIGHUP what it means: True if it has been seen to, False to stop. Without
-    it SIGHUP stops, and one that is ignored, as nohup(1) wishes, stays so. ``on_change`` is told how the
-    processes are, each time that one has changed, ``on_reopen`` is called at each SIGUSR1.
+    ``output`` must know the names of all processes and ``NAME``. ``on_ready`` is called once, when all are
+    up. ``on_hangup`` is called at each SIGHUP, and returns True if it has handled it, False to stop; without
+    it SIGHUP stops the supervisor, and stays ignored if it was, as under nohup(1). ``on_change`` is called
+    with the status of all processes each time one has changed, ``on_reopen`` at each SIGUSR1.
     """
 
     def __init__(
@@ -66,11 +67,14 @@ class Supervisor:
         self._stop_requests = 0
 
     def snapshot(self) -> tuple[Status, ...]:
-        """Return how each process is; while one takes over from another, both are there."""
+        """Return the status of each process. During a renewal this includes both the old and the new one."""
         return self._crew.statuses()
 
     def run_once(self, process: Process, seconds: float, done: Callable[[End], None]) -> None:
-        """Run a process that ends by itself within ``seconds``, or is killed; one at a time."""
+        """Run a one-shot process, one at a time. It is killed if it has not ended within ``seconds``.
+
+        ``done(end)`` is called when it has ended.
+        """
         self._crew.send(Errand(process, seconds, self._guard, self._output.line, done))
 
     def prepare(self, process: Process) -> None:
@@ -82,18 +86,18 @@ class Supervisor:
         self._crew.dismiss()
 
     def renew(self, successors: Iterable[Process], done: Done) -> None:
-        """Replace the processes of these names one by one; see ``Crew.renew``."""
+        """Replace the processes of the same names one by one; see ``Crew.renew``."""
         self._crew.renew(successors, done)
 
     def tell(self, text: str) -> None:
-        """Say something in the supervisor's name."""
+        """Write a line to the output under the supervisor's own name."""
         self._output.line(NAME, text)
 
     def run(self) -> int:
-        """Start all, watch them, and stop them on SIGTERM, SIGINT or SIGHUP; a second signal kills them.
+        """Start all processes, watch them, and stop them at SIGTERM, SIGINT or SIGHUP. A second signal kills.
 
-        Returns the exit code: 0, or 1 if a process had to be killed. Raises ChildFailed, after stopping the
-        others, if one never came up. Only for the main thread.
+        Returns the exit code: 0, or 1 if a process had to be killed. If a process never became ready, raises
+        ChildFailed after stopping the others. Main thread only.
         """
         with ExitStack() as stack:
             stack.enter_context(self._signals)
@@ -136,7 +140,7 @@ class Supervisor:
     def _stop_stage(self, stage: list[Keeper | Errand], end: float) -> bool:
         for member in stage:
             member.ask_to_stop()
-        # A stage that used up the grace must not cost the later ones, the broker among them, a clean end.
+        # Later stages, such as the broker, get some time to stop even if earlier ones have used up the grace.
         deadline = max(end, time.monotonic() + self._limits.least_grace)
         self._wait_for_end(stage, deadline, stop_requests=2)
         left = [member for member in stage if member.child]
@@ -172,7 +176,7 @@ class Supervisor:
             self._on_change(statuses)
 
     def _select(self, deadline: float) -> list[int]:
-        # While the stream takes no more, the children wait for it as if they wrote to it themselves.
+        # Backpressure: while the stream is blocked, do not read from the processes, so that they block too.
         talking = [] if self._output.full else [member.fileno() for member in self._crew]
         reading = [self._signals.fileno(), *(fd for fd in talking if fd is not None)]
         writing = [fd for fd in (self._output.fileno(),) if fd is not None]

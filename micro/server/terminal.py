@@ -1,4 +1,4 @@
-"""Leaves out of the output of the processes what nobody needs to read."""
+"""Filters the output of the processes: drops routine lines, and reasons that are shown elsewhere."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from micro.server.broker import NAME as BROKER
 from micro.server.child import REASON
 from micro.server.output import Output
 
-# What Valkey says of every start and stop, at the same level as its errors.
+# Lines that Valkey writes at every start and stop, at the same level as its errors.
 _ROUTINE = re.compile(r"Memory overcommit must be enabled|scheduling shutdown|bye bye")
 
 
 class Terminal(Output):
-    """The output without routine lines and without the reason that the end of the program will tell.
+    """The output without routine lines, and without the reason for which Micro itself is about to end.
 
-    ``is_up`` tells whether a process has come up; the reason of one that never did ends the program.
+    ``is_up(name)`` returns True if a process has become ready. If one ends before that, Micro ends with its
+    reason as the error message, so the stream does not need it too; the log file gets it.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class Terminal(Output):
         self._is_up = is_up
 
     def line(self, name: str, text: str) -> None:
-        """Take one line of the process ``name``."""
+        """Write one line of the process ``name``, unless it is filtered."""
         if name == BROKER and _ROUTINE.search(text):
             return
         if text.startswith(REASON) and not self._is_up(name):

@@ -1,4 +1,4 @@
-"""Tries the plugins as they are now, in a process of its own, before they come into service."""
+"""Validates the changed plugins in a one-shot process, before a reload serves them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from micro.settings import Settings
 
 
 def main(settings: Settings, role: Role) -> int:
-    """Load and check the plugins; return 0 if what has changed is fit to serve, else 1.
+    """Load and check the plugins; return 0 if all changes can be served, else 1.
 
-    The ready file tells the faults. What was at fault already in the generation that serves does not
-    count: it must not keep other changes from coming into service.
+    The faults are written to the ready file. Plugins that already fail in the serving generation do not
+    count, so that they do not block the reload of others.
     """
-    # One that dies is started again with what is there; to replace all by another version is a restart.
+    # Refuse the reload if Micro itself was upgraded: that needs a restart; a reload only replaces plugins.
     check_dumped_version(settings_file(settings).read_text())
     served = newest(settings)
     micro, facts = load(settings, role)
@@ -45,10 +45,10 @@ def _new_failures(micro: Micro, served: dict[str, Any]) -> Iterator[LoadFailure]
 
 
 def _changed(micro: Micro, files: dict[str, str], served: dict[str, Any]) -> list[Plugin]:
-    """Return the plugins whose files are not those that are served; of packages, all if any has changed."""
+    """Return the plugins whose files have changed, or all plugins if an installed package has changed."""
     before = served.get("files", {})
     changed = {key for key, print_ in files.items() if before.get(key) != print_}
-    # A folder may use any package.
+    # A folder plugin may import any installed package.
     return [each for each in micro.loaded if INSTALLED in changed or _key(each) in changed]
 
 
@@ -63,7 +63,10 @@ def _unfit(micro: Micro, plugins: list[Plugin]) -> Iterator[LoadFailure]:
 
 
 def _make_applications(micro: Micro) -> None:
-    """See what else would keep a process from coming up, such as keys or certificates that cannot be read."""
+    """Build the applications, to find other errors that would keep a process from starting.
+
+    Examples are API keys or certificates that cannot be read.
+    """
     if micro.settings.gunicorn:
         from micro.api.rest import create_app
         from micro.server.http.gunicorn import check_options

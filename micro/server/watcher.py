@@ -1,4 +1,4 @@
-"""Watches the plugin path and what is installed, and asks for a reload when the files of plugins change."""
+"""Watches the plugin path and the installed packages, and requests a reload when plugins change."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ from micro.settings import Settings
 
 log = logging.getLogger(__name__)
 
+# Editors and deployments write many files: reload once there were no changes for this time.
 _QUIET_SECONDS = 0.3
 _LONGEST_SECONDS = 3.0
 _INSTALLING_SECONDS = 60.0
 _LOOK_SECONDS = 0.5
 _STEP_MILLISECONDS = 50
+# How often to look if a watched folder was replaced, which the system does not report.
 _ROOTS_MILLISECONDS = 5000
 
 
 def main(settings: Settings, role: Role) -> int:
     """Watch until the process is ended."""
     changed = Event()
-    # Also what has changed while the others were loading it.
+    # Check once at the start, as files may have changed while the other processes loaded them.
     changed.set()
     _start(settings.plugin_path, lambda path: "__pycache__" not in path, True, changed)
     _start(installed_folders(), lambda path: tells_of_packages(Path(path).name), False, changed)
@@ -42,17 +44,17 @@ def main(settings: Settings, role: Role) -> int:
         files = fingerprints(settings)
         served = [read_ready(settings, name) for name in process_names(settings)]
         if not all(served):
-            # Not all are up yet.
+            # Not all processes are up yet: check again soon.
             time.sleep(_LOOK_SECONDS)
             changed.set()
         elif files != asked and any(facts and facts["files"] != files for facts in served):
-            # Once: what was refused is not tried again before it changes.
+            # Request each state only once: a refused reload is not tried again until a file changes.
             asked = files
             requests.ask(Running(os.getppid(), settings), "watcher")
 
 
 def _wait(changed: Event) -> None:
-    """Wait for a change, and until no more come, or for some seconds, and until pip is done."""
+    """Wait for a change, then until changes stop (at most 3 s) and pip has finished (at most 60 s)."""
     changed.wait()
     longest = time.monotonic() + _LONGEST_SECONDS
     changed.clear()
@@ -85,18 +87,16 @@ def _watch(paths: list[Path], concerns: Callable[[str], bool], recursive: bool, 
                 if changes:
                     changed.set()
                 if _identities(paths) != roots:
-                    # A link that points elsewhere now, or a folder that was made anew: nothing tells of that.
+                    # A symbolic link was changed or a folder replaced. The system does not report that.
                     changed.set()
                     break
         except FileNotFoundError:
-            # One that went as we looked.
+            # A folder disappeared between is_dir() and the watch.
             time.sleep(_LOOK_SECONDS)
         except (OSError, RuntimeError) as err:
-            # watchfiles raises either where it has no room for more watches.
+            # watchfiles raises either if the system allows no more watches.
             if polling is None:
-                log.warning(
-                    "Files are looked at twice a second, as the system does not tell of changes: %s", err
-                )
+                log.warning("Polling files twice a second, as the system cannot report changes: %s", err)
             polling = True
             time.sleep(_LOOK_SECONDS)
 

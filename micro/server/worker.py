@@ -1,4 +1,4 @@
-"""One Celery worker node."""
+"""Runs a Celery worker node: its startup, graceful shutdown and signal handlers."""
 
 from __future__ import annotations
 
@@ -50,18 +50,23 @@ NEEDED = (
     "celery.worker.control",
     "celery.worker.strategy",
 )
-# In tenths of a second. So long a process of the pool that stops waits until the node has heard all that it
-# said, which is at once but for the run of a message that was on its way to it when the broker went: of that
-# the node hears no more. The 30 s of billiard are longer than a stop may take.
+# How long (in 0.1 s) a stopping pool process waits for the node to read its last messages. The node does so
+# at once, unless the connection to the broker broke while a task was on its way to the process: then it
+# never does. billiard's default of 30 s is longer than a stop may take.
 pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 20
+# How long a node waits for the broker when it starts.
 _CONNECT_SECONDS = 3
-# So soon a node begins to stop, unless it waits for an answer of the broker.
+# Seconds after which a node that should stop cuts a broker connection that does not answer.
 _ANSWER_SECONDS = 2.0
 _PAUSE_SECONDS = 0.2
 
 
 class Node(Worker):  # type: ignore[misc]
-    """A Celery worker that leaves it to the supervisor to say that it stops, and stops within a time."""
+    """A Celery worker whose graceful shutdown has a time limit, ``stop_timeout`` in seconds.
+
+    ``followed()`` returns True if a node with newer plugins has replaced this one. ``leaving()`` is called
+    when the node begins to stop, ``left()`` once it takes no more messages. ``bell`` wakes its event loop.
+    """
 
     stop_timeout = 0.0
     bell: socket.socket | None = None
@@ -75,11 +80,11 @@ class Node(Worker):  # type: ignore[misc]
 
 
 def _limit_stop(node: Node) -> None:
-    """Let running work end within the node's time; what does not is ended then.
+    """Give running tasks the node's ``stop_timeout`` to finish, then kill their pool processes.
 
-    Celery's own soft shutdown would sleep through all of that time, and let plugins catch the end of their
-    run. One whose process is killed goes back to the broker at once, if it is a Celery client's, while
-    that of a node that is killed waits for the visibility timeout of Redis.
+    Celery's own soft shutdown always sleeps for the whole time, and plugins could catch its exception.
+    If only the pool process is killed, the node returns a Celery client's message to the broker at once. If
+    the whole node were killed, Redis would deliver it again only after its visibility timeout.
     """
     deadline = time.monotonic() + node.stop_timeout
 
@@ -87,7 +92,7 @@ def _limit_stop(node: Node) -> None:
         if node.blueprint.state == RUN:
             _cut_off_broker(node)
         if node.followed():
-            # A node with newer plugins works in its place, and this one has the time that its runs take.
+            # A node with newer plugins has taken over, so the runs here may take as long as they need.
             return
         left = deadline - time.monotonic()
         if left > 0:
@@ -98,35 +103,35 @@ def _limit_stop(node: Node) -> None:
     signal.signal(signal.SIGALRM, look)
     signal.setitimer(signal.ITIMER_REAL, min(node.stop_timeout, _ANSWER_SECONDS))
     if node.bell:
-        # The node's loop would look whether it is to stop when it has waited for something else, or a second.
+        # Wake the event loop: else it would notice the stop at its next event only, or after a second.
         with suppress(OSError):
             node.bell.send(b"\0")
 
 
 def _cut_off_broker(node: Node) -> None:
-    """End the wait for an answer that does not come, such as of a RabbitMQ that restores its queues."""
+    """Close the broker's socket if the node still waits for an answer, as of a RabbitMQ that is starting."""
     connection = node.consumer and node.consumer.connection
-    # Others than RabbitMQ's have no such socket, and no such waits.
+    # Only connections to RabbitMQ have this attribute, and only they wait like that.
     with suppress(AttributeError, OSError):
         if connection and connection.connected:
             connection.connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _end_runs(seconds: float) -> None:
-    # Other pools than that of processes name the node itself.
+    # Pools other than prefork give the PID of the node itself: never kill that.
     pids = {each.worker_pid for each in state.active_requests} - {None, os.getpid()}
     for pid in pids:
-        log.warning("Process %d is killed: its run has not ended in the %g s of a stop", pid, seconds)
+        log.warning("Killing process %d: its run has not ended within the stop timeout of %g s", pid, seconds)
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
 def main(settings: Settings, role: Role) -> int:
-    """Work until told to stop; return the exit code."""
+    """Run the node until it is asked to stop; return the exit code."""
     micro, facts = load(settings, role)
     app = create_celery(micro=micro)
     check_broker(app)
-    # The supervisor has warned of root, once for all.
+    # Ignore Celery's warning about running as root: the supervisor has already warned.
     warnings.simplefilter("ignore", SecurityWarning)
     _connect_signals(app, micro, role, facts)
     desk = _connect_threads(app, micro)
@@ -137,7 +142,7 @@ def main(settings: Settings, role: Role) -> int:
         queues=_queues(app, micro),
         loglevel=settings.log_level,
         quiet=True,
-        # What nodes tell each other serves nothing here, and waiting for it costs a second at each start.
+        # Micro does not use the messages between nodes, and mingle delays each start by a second.
         without_mingle=True,
         without_gossip=True,
     )
@@ -145,21 +150,24 @@ def main(settings: Settings, role: Role) -> int:
     worker.followed = partial(_is_followed, settings, role)
     worker.leaving = partial(_begin_to_leave, settings, role, desk)
     worker.left = partial(_leave, settings, role, desk)
-    # Of defaults in Celery 6; it has just turned them on.
+    # Ignore Celery's warnings about defaults that change in version 6. Making the worker has enabled them.
     warnings.simplefilter("ignore", CPendingDeprecationWarning)
     worker.start()
     return int(worker.exitcode or 0)
 
 
 def node_name(settings: Settings, role: Role) -> str:
-    """Name the node: worker1@host, and after a reload, as the old one may still be there, worker1-2@host."""
+    """Return the name of the node: worker1@host, after a reload worker1-2@host.
+
+    The generation is part of it, as the old node may still run.
+    """
     later = f"-{role.generation}" if role.generation > 1 else ""
     named: str = host_format(f"{role.name}{later}@{settings.hostname}")
     return named
 
 
 def _queues(app: Celery, micro: Micro) -> list[str]:
-    """Name the queues to read: those of the settings or, if nobody named any, also the plugins' own."""
+    """Return the queues to read: those of the settings; if these are the default, also those of plugins."""
     names = dict.fromkeys(micro.settings.task_queues)
     if micro.settings.source("task_queues") == DEFAULT:
         names |= dict.fromkeys(each.description.queue for each in micro.loaded if each.description.queue)
@@ -167,7 +175,7 @@ def _queues(app: Celery, micro: Micro) -> list[str]:
 
 
 def check_broker(app: Celery) -> None:
-    """Raise BrokerUnreachable when the broker does not answer within seconds."""
+    """Raise BrokerUnreachable if the broker does not answer within 3 s, ConfigError for an invalid URL."""
     url = masked_urls(app.conf.broker_url)
     try:
         with app.connection_for_write(connect_timeout=_CONNECT_SECONDS) as connection:
@@ -181,7 +189,7 @@ def check_broker(app: Celery) -> None:
             " amqp://guest:guest@localhost// or redis://localhost."
         ) from err
     except Exception as err:
-        # Each transport raises errors of its own kinds.
+        # Each kombu transport raises exceptions of its own library.
         cause = masked_urls(str(err)).rstrip(".")
         raise BrokerUnreachable(
             f"The broker {url} cannot be used ({cause}); is it running, and is the URL right?"
@@ -237,14 +245,14 @@ def _connect_signals(app: Celery, micro: Micro, role: Role, facts: dict[str, Any
         logging.getLogger("celery.worker.request").addFilter(_without_own_traceback)
 
     def ready(sender: Any, **_: Any) -> None:
-        # Some pools have no processes of their own, and runs fork the node itself.
+        # With pools other than prefork, runs fork the node itself.
         keep_from_children((signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP))
         tell_ready(settings, role.name, sender.pid, role.generation, **facts)
 
     def start(**_: Any) -> None:
         trust_broker(app, settings)
         signals.task_prerun.connect(_end_at_sigterm)
-        # A run may start processes, as it may in the REST server; `multiprocessing` refuses that to a daemon.
+        # Let runs start processes, as they may in the REST server: `multiprocessing` forbids it to daemons.
         process.current_process()._config["daemon"] = False
         micro.start()
 
@@ -253,31 +261,30 @@ def _connect_signals(app: Celery, micro: Micro, role: Role, facts: dict[str, Any
 
     def end(exitcode: int = 0, **_: Any) -> None:
         micro.stop()
-        # Where nobody else wants to know, the process has nothing left to do but to sleep a second and then
-        # end like this, as billiard lets it.
+        # If no other receiver follows, end here: billiard would sleep for a second, and then do the same.
         if signals.worker_process_shutdown.receivers[-1][1] is end:
             os._exit(exitcode)
 
-    # weak=False: the handlers are local and would be gone at once.
+    # weak=False: the handlers are local functions, and would be garbage-collected at once.
     signals.setup_logging.connect(set_up_logging, weak=False)
     signals.worker_ready.connect(ready, weak=False)
     signals.worker_process_init.connect(start, weak=False)
     signals.worker_process_shutdown.connect(end, weak=False)
-    # For pools without processes of their own; elsewhere it finds nothing to stop.
+    # For pools other than prefork. With prefork the node itself has started no plugins, so it does nothing.
     signals.worker_shutdown.connect(stop, weak=False)
 
 
 def _end_at_sigterm(**_: Any) -> None:
-    """Let SIGTERM end a process of the pool; billiard would have it look as if the plugin wanted to exit."""
-    # Before the first task, and not as the process begins: billiard comes after that.
+    """Let SIGTERM kill a pool process. billiard would raise SystemExit, as if the plugin called exit()."""
+    # Done before the first task, as billiard sets its handler after the process has started.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signals.task_prerun.disconnect(_end_at_sigterm)
 
 
 def _without_own_traceback(record: logging.LogRecord) -> bool:
-    """Take from the news that a process of the pool was lost a traceback that shows none of its frames."""
+    """Drop the useless traceback from Celery's WorkerLostError records: it has no frame of the process."""
     error = record.exc_info and record.exc_info[1]
-    # billiard wraps it in one that prints as a traceback.
+    # billiard may wrap the error in another exception, which has it as ``exc``.
     if isinstance(getattr(error, "exc", error), WorkerLostError):
         record.exc_info = None
     return True
@@ -285,6 +292,6 @@ def _without_own_traceback(record: logging.LogRecord) -> bool:
 
 def prepare(settings: Settings) -> None:
     """Import the client of the broker."""
-    # What is wrong with the URL is told when the broker is checked.
+    # An invalid URL is reported by check_broker.
     with suppress(KeyError, ImportError):
         resolve_transport(settings.broker_url.partition(":")[0])

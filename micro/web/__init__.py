@@ -1,1 +1,1 @@
-"""The pages for people: interactive documentation and console, with every asset in the package."""
+"""The web pages: the console and the interactive API documentation. All assets are in the package."""

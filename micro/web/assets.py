@@ -1,4 +1,4 @@
-"""Hands out the console's files: under an address made from their content, packed where that helps."""
+"""Serves the console's static files: under a URL with a digest of their content, gzipped if that helps."""
 
 from __future__ import annotations
 
@@ -17,40 +17,41 @@ _HERE = Path(__file__).parent
 _SOURCES = (_HERE / "assets", _HERE / "vendor" / "jedison")
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}
 _IMPORT = re.compile(rb'^(?:import|export) .*from "\./([\w.-]+)";$', re.MULTILINE)
+# Smaller files fit into one network packet anyway.
 _WORTH_PACKING = 1024
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
 @dataclass(frozen=True)
 class Asset:
-    """One file as it is sent."""
+    """One file as it is sent: its content and its media type."""
 
     body: bytes
     mimetype: str
 
     @cached_property
     def digest(self) -> str:
-        """Name the content."""
+        """Return 16 hexadecimal digits that identify the content."""
         return sha256(self.body).hexdigest()[:16]
 
     @cached_property
     def packed(self) -> bytes | None:
-        """The content as gzip; None where that would save nothing."""
+        """The content compressed with gzip, or None if the file is too small to gain from it."""
         return gzip.compress(self.body, 9, mtime=0) if len(self.body) >= _WORTH_PACKING else None
 
 
 class Assets:
-    """The files below one address that names their content; read when the first is asked for."""
+    """All files of the console, below one URL that contains their digest. Read at the first request."""
 
     @cached_property
     def texts(self) -> dict[str, Any]:
-        """Every English text of the console."""
+        """Every text of the console, in English."""
         texts: dict[str, Any] = json.loads((_HERE / "texts.json").read_text(encoding="utf-8"))
         return texts
 
     @cached_property
     def files(self) -> dict[str, Asset]:
-        """The files by their names; scripts import the texts as one of their modules."""
+        """The files by name. ``texts.js`` is generated, so that scripts can import the texts as a module."""
         found = {
             path.name: Asset(path.read_bytes(), _TYPES[path.suffix])
             for folder in _SOURCES
@@ -62,12 +63,12 @@ class Assets:
 
     @cached_property
     def digest(self) -> str:
-        """Name the content of all files: scripts import each other, so they change their address together."""
+        """A digest of all files together: scripts import each other, so their URLs must change together."""
         named = "".join(f"{name} {asset.digest}\n" for name, asset in sorted(self.files.items()))
         return sha256(named.encode()).hexdigest()[:16]
 
     def imported(self, script: str) -> list[str]:
-        """Name all that this script imports, and what that imports, so that a page can fetch them at once."""
+        """Return the names of all modules that a script imports, directly or not, for a page to preload."""
         found: dict[str, None] = {}
         pending = [script]
         while pending:
@@ -78,13 +79,16 @@ class Assets:
         return list(found)
 
     def respond(self, digest: str, name: str) -> Response | None:
-        """Answer with a file, which a browser may keep for ever; None where there is none."""
+        """Return a response with the file, which browsers may cache for ever, or None without such a file."""
         asset = self.files.get(name) if digest == self.digest else None
         return respond(asset, _FOR_EVER) if asset else None
 
 
 def respond(asset: Asset, caching: str) -> Response:
-    """Answer with the asset, packed for those who take it."""
+    """Return a response with the asset, gzipped if the client accepts it, or 304 if its ETag matches.
+
+    ``caching`` is the value of the header Cache-Control.
+    """
     takes_gzip = request.accept_encodings.quality("gzip") > 0
     packed = asset.packed if takes_gzip else None
     response = Response(packed or asset.body, mimetype=asset.mimetype)

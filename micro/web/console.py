@@ -1,4 +1,4 @@
-"""The console at /: pages without data, whose scripts call the public JSON API as any client does."""
+"""The console at /: static pages whose scripts call the public JSON API as any client does."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from micro.plugin.hookspecs import hookimpl
 from micro.service import Micro
 from micro.web.assets import Asset, Assets, respond
 
-# Nothing from elsewhere, no code in the pages themselves, no page of others around them.
+# No content of other origins, no inline scripts or styles, no embedding in frames.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# What each page below /ui needs beside its own script.
+# The pages below /ui. Each has a template and a script of its name.
 PAGES = ("plugin", "jobs", "job", "service")
 _START = "catalogue"
 
 
 @hookimpl
 def micro_app(app: Flask) -> None:
-    """Add the pages and their assets, unless the settings say not to."""
+    """Add the pages and their assets, unless the setting ``console`` is off."""
     micro: Micro = app.extensions["micro"]
     if micro.settings.console:
         app.register_blueprint(create_blueprint(micro))
@@ -51,7 +51,7 @@ def create_blueprint(micro: Micro) -> Blueprint:
 
     @blueprint.get("/")
     def start() -> Response:
-        # Relative, so that it works below a prefix too.
+        # Relative, so that the page also works behind a proxy that adds a path prefix.
         return _page(page(_START, "./"))
 
     @blueprint.get("/ui/<name>")

@@ -1,4 +1,4 @@
-"""The interactive documentation at /docs: Swagger UI over /openapi.json, served from the package."""
+"""The interactive API documentation at /docs: Swagger UI for /openapi.json, served from the package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, Response, send_from_directory
 from micro.plugin.hookspecs import hookimpl
 
 _ASSETS = Path(__file__).parent / "vendor" / "swagger-ui"
-# Swagger UI sets style attributes; everything else comes from this service alone.
+# Swagger UI sets style attributes, so inline styles are allowed. All else must come from this service.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
     " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -41,7 +41,7 @@ _PAGE = """<!doctype html>
 </html>
 """
 _NAV = '<nav><a href="./">← Console</a></nav>'
-# The key is asked for before there is anything to show, as the document tells of the plugins too.
+# The page asks for the key first, as /openapi.json needs it too.
 _START = """const form = document.getElementById("key");
 
 async function start(key) {

@@ -1,4 +1,4 @@
-"""GET /metrics: what Prometheus scrapes."""
+"""GET /metrics: the metrics page for Prometheus."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def micro_app(app: Flask) -> None:
 
     @cache
     def exposition() -> Callable[[str], tuple[bytes, str]]:
-        # Imported late: Prometheus asks for the first time when the service is up.
+        # Imported late, to start faster: the first scrape comes after the service is up.
         from micro.api.exposition import ServiceCollector, render
 
         service = ServiceCollector(app.extensions["micro"], lambda: app.extensions.get("micro_jobs"))

@@ -1,4 +1,4 @@
-"""The probes: /livez and its alias /healthz, /readyz, and /version."""
+"""The health probes /livez (alias /healthz) and /readyz, and /version."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 @hookimpl
 def micro_app(app: Flask) -> None:
-    """Add the routes and the check of the plugins."""
+    """Add the routes and the readiness check of the plugins."""
     readiness = readiness_of(app)
     loaded = app.extensions["micro"].loaded
     readiness.add("plugins", lambda: _check_plugins(loaded))
@@ -27,7 +27,7 @@ def micro_app(app: Flask) -> None:
 
 
 def readiness_of(app: Flask) -> Readiness:
-    """Return the checks of the application, to which any feature may add its own."""
+    """Return the readiness checks of the application. A feature may add checks of its own."""
     readiness: Readiness = app.extensions.setdefault("micro_readiness", Readiness())
     return readiness
 
@@ -39,7 +39,7 @@ def create_blueprint(readiness: Readiness) -> Blueprint:
     @blueprint.get("/livez")
     @blueprint.get("/healthz")
     def live() -> Response:
-        # Whoever answers is alive; what is elsewhere must not get this process killed.
+        # A process that answers is alive. Failures elsewhere, as of the broker, must not get it restarted.
         return _json({"status": "live"})
 
     @blueprint.get("/readyz")
@@ -54,7 +54,7 @@ def create_blueprint(readiness: Readiness) -> Blueprint:
 
 
 def _readiness_response(results: list[Result], *, verbose: bool) -> Response:
-    """Answer 200, or 503 with the names of the checks that failed; verbose tells what each found."""
+    """Return 200, or 503 with the names of the failed checks. ``verbose`` adds the details of each check."""
     failed = [each for each in results if not each.passed]
     checks = [
         {"name": each.name, "status": "passed" if each.passed else "failed", "detail": each.detail}
@@ -64,7 +64,7 @@ def _readiness_response(results: list[Result], *, verbose: bool) -> Response:
     if not failed:
         return _json({"status": "ready", **shown})
     names = ", ".join(each.name for each in failed)
-    fields = {"error": f"Not ready: {names}; /readyz?verbose tells what was found", "code": NotReady.code}
+    fields = {"error": f"Not ready: {names}; /readyz?verbose gives the details", "code": NotReady.code}
     headers = {**_NO_STORE, "Retry-After": "1"}
     return problem(NotReady.status, {**fields, "failed": [each.name for each in failed], **shown}, headers)
 

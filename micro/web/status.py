@@ -1,4 +1,4 @@
-"""GET /status: what the service is doing."""
+"""GET /status: the state of the processes, queues and plugins as JSON."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def micro_app(app: Flask) -> None:
 
 
 def _plugins(micro: Micro) -> dict[str, Any]:
-    """Tell of the plugins of this very process."""
+    """Return how many plugins this process has loaded, and which failed to load."""
     return {"loaded": len(micro.loaded), "failed": micro.loaded.failures()}

@@ -1,4 +1,4 @@
-"""Records a span of each request over HTTP, where OpenTelemetry is on."""
+"""Records a span of each HTTP request, if OpenTelemetry tracing is on."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from micro.plugin.hookspecs import hookimpl
 if TYPE_CHECKING:
     from micro.api.otel import OtelTracer
 
-# They come every few seconds, and nobody wants to read of them.
+# Probes and scrapes arrive every few seconds. Their spans would bury all others.
 _UNTRACED = frozenset({"/livez", "/readyz", "/healthz", "/metrics"})
 
 
 @hookimpl
 def micro_app(app: Flask) -> None:
-    """Trace requests, submissions and runs."""
+    """Trace requests, job submissions and runs."""
     tracer = trace_runs(app.extensions["micro"])
     if tracer is None:
         return

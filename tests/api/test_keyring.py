@@ -68,7 +68,7 @@ def test_the_keys_stay_while_the_file_is_wrong(
     for _ in range(3):
         assert ring.find(OLD)
     (told,) = (each for each in caplog.records if each.levelno == logging.ERROR)
-    assert told.getMessage().startswith("The API keys stay as they were: ")
+    assert told.getMessage().startswith("The previous API keys stay valid, as the new ones cannot be used: ")
     replace(file, f"caller:{NEW}")
     assert ring.find(NEW) and not ring.find(OLD)
 

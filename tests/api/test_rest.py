@@ -259,9 +259,9 @@ def test_a_browser_may_ask_before_it_posts(load):
         ),
         (
             {"supports_credentials": True, "send_wildcard": True},
-            "Setting 'gunicorn.cors' does not suit Flask-CORS: Cannot use supports_credentials",
+            "Setting 'gunicorn.cors' is not valid for Flask-CORS: Cannot use supports_credentials",
         ),
-        ({"resources": 5}, "Setting 'gunicorn.cors' does not suit Flask-CORS: "),
+        ({"resources": 5}, "Setting 'gunicorn.cors' is not valid for Flask-CORS: "),
         (
             {"resources": {"/run/*": {"orgins": "*"}}},
             "Unknown setting 'gunicorn.cors.resources./run/*.orgins'",

@@ -111,7 +111,7 @@ def test_a_run_that_does_not_stop_is_told_of(
     serve: Callable[[str], Flask], folder: Folder, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert told(post(serve("timeout=0.1"), path=folder.path, heed=False)) == (504, "time-limit")
-    assert "the run of request r7 goes on beyond its time" in caplog.text
+    assert "the run of request r7 is overdue but goes on" in caplog.text
 
 
 def test_runs_that_do_not_stop_are_bounded(

@@ -134,7 +134,7 @@ def test_who_asks_for_a_reload_is_told_that_the_disk_takes_no_more(
     disk.fill(micro)
     asked = run_micro(*command, before=disk.inside(micro))
     assert asked.returncode == 1
-    assert "the disk had no room for what came of it; the log tells that" in asked.stderr
+    assert "its outcome could not be written; the log has it" in asked.stderr
     disk.free(micro)
     disk.make_read_only(micro)
     asked = run_micro(*command, before=disk.inside(micro))

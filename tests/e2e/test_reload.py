@@ -117,7 +117,7 @@ def test_a_reload_by_hand_tells_what_came_of_it(
     (folders.path / "one" / "interface.py").write_text("import no_such_thing")
     refused = run_micro("reload", "-pp", str(micro.pids))
     assert refused.returncode == 1
-    assert refused.stderr.startswith("Error: generation 2 goes on serving, as generation 3 is not fit to")
+    assert refused.stderr.startswith("Error: generation 2 goes on serving, as generation 3 was refused")
     assert "No module named 'no_such_thing'" in refused.stderr
     assert (over_rest(micro), over_celery(micro)) == ("new", "new")
     assert readiness(micro).startswith("2; the last reload failed: generation 2 goes on serving")

@@ -93,9 +93,7 @@ def test_one_that_does_not_come_up_leaves_the_old_in_service(run: Run) -> None:
         supervisor.renew([broken, process("b", 2)], done)
 
     run(renew, process("a", 1), process("b", 1))
-    assert (
-        ends[0] and ends[0].message == "a did not start: it exited with status 3. The last it said: no luck"
-    )
+    assert ends[0] and ends[0].message == "a did not start: it exited with status 3. Its last line: no luck"
     assert sorted(order()) == ["+a1", "+b1", "-a1", "-b1"]
 
 

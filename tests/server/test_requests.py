@@ -42,7 +42,7 @@ def test_who_asks_is_told(running: Running, settings: Settings) -> None:
 
 
 def test_an_answer_that_takes_too_long_is_not_waited_for(running: Running) -> None:
-    with pytest.raises(NoAnswer, match=r"not over after 0\.1 s; it goes on"):
+    with pytest.raises(NoAnswer, match=r"has not finished after 0\.1 s; it goes on"):
         requests.wait(running, "token", 0.1)
 
 
@@ -57,7 +57,7 @@ def test_an_answer_without_room_on_the_disk_is_awaited_no_longer(
 ) -> None:
     # What is left of one, as an empty file needs no room.
     (settings.pid_folder_path / "reload-token.answered").touch()
-    with pytest.raises(NoAnswer, match=r"the disk had no room for what came of it"):
+    with pytest.raises(NoAnswer, match=r"its outcome could not be written"):
         requests.wait(running, "token", 20)
 
 

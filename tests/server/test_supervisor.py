@@ -251,10 +251,10 @@ def test_a_guard_that_was_killed_is_replaced(supervise: Supervise, guard_of: Gua
         (
             "echo Error: no plugins; exit 2",
             2,
-            "service did not start: it exited with status 2. The last it said: Error: no plugins",
+            "service did not start: it exited with status 2. Its last line: Error: no plugins",
         ),
         ("exit 3", 3, "service did not start: it exited with status 3"),
-        ("echo done; exit 0", 1, "service did not start: it exited with status 0. The last it said: done"),
+        ("echo done; exit 0", 1, "service did not start: it exited with status 0. Its last line: done"),
         ("kill -9 $$", 1, "service did not start: it was killed by SIGKILL"),
     ],
 )

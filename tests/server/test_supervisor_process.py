@@ -100,7 +100,7 @@ def test_the_exit_code_is_that_of_the_process_that_never_came_up(start: Start, t
         (sys.executable, str(SUPERVISE), json.dumps(services)), capture_output=True, text=True, check=False
     )
     assert done.returncode == 3
-    assert "one did not start: it exited with status 3. The last it said: Error: no broker" in done.stderr
+    assert "one did not start: it exited with status 3. Its last line: Error: no broker" in done.stderr
 
 
 def test_when_it_is_killed_its_processes_are_stopped_in_order(

@@ -48,7 +48,7 @@ def test_a_service_is_not_ready_when_every_plugin_was_left_out(load: MakeMicro) 
     assert response.content_type == "application/problem+json"
     body = response.get_json()
     assert (body["code"], body["failed"]) == ("not-ready", ["plugins"])
-    assert body["error"] == "Not ready: plugins; /readyz?verbose tells what was found"
+    assert body["error"] == "Not ready: plugins; /readyz?verbose gives the details"
     assert "checks" not in body
     assert _checks(client)["plugins"] == ("failed", "0 loaded, 1 left out")
 

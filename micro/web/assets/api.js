@@ -1,4 +1,4 @@
-// Calls the service's JSON API, with the key where there is one, and turns every failure into a Problem.
+// Calls the service's JSON API, with the API key if there is one. Throws a Problem for every failure.
 
 import { fill } from "./format.js";
 import { askForKey, storedKey } from "./key.js";
@@ -6,7 +6,7 @@ import texts from "./texts.js";
 
 export const root = document.documentElement.dataset.root;
 
-// What went wrong: the sentence, the HTTP status (0: no answer), and the fields of the error body.
+// A failed request: the message, the HTTP status (0 if there was no answer), and the fields of the error body.
 export class Problem extends Error {
   constructor(sentence, status = 0, fields = {}) {
     super(sentence);

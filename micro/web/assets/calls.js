@@ -1,4 +1,4 @@
-// Writes how a plugin is called with certain parameters: with curl, in Python, over Celery.
+// Generates code that calls a plugin with given parameters: with curl, in Python, over Celery.
 
 import { root } from "./api.js";
 import { codeBlock } from "./code.js";
@@ -62,7 +62,7 @@ export function literal(value) {
   return `{${Object.entries(value).map(([name, each]) => `${JSON.stringify(name)}: ${literal(each)}`).join(", ")}}`;
 }
 
-// Parameters to show where nobody has filled in any: those of the first example, else of the schema.
+// Returns the parameters to show while the form is empty: those of the first example, else of the schema.
 export function sampleParameters(info, help) {
   const example = help.examples?.[0]?.params;
   if (example) return example;

@@ -1,4 +1,4 @@
-// The page of all plugins: search, what failed to load, how to call each.
+// The page of all plugins: search, code to call each plugin, and the plugins that failed to load.
 
 import { call, get, read, root } from "./api.js";
 import { sampleParameters, showCalls } from "./calls.js";
@@ -28,7 +28,7 @@ async function look() {
 function render() {
   const cards = new Map([...list.children].map((each) => [each.dataset.key, each]));
   const wanted = plugins.map((plugin) => {
-    // A new generation may have other parameters, so nothing of the old card is kept then.
+    // The generation is part of the key: after a reload a plugin may have other parameters, so its card is new.
     const key = JSON.stringify([plugin, generation]);
     return cards.get(key) ?? card(plugin, key);
   });

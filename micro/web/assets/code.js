@@ -1,4 +1,4 @@
-// Shows a piece of code that can be copied.
+// Shows a block of code with a button to copy it.
 
 import { element } from "./dom.js";
 import texts from "./texts.js";
@@ -11,7 +11,7 @@ export function codeBlock(code) {
     button.textContent = texts.copied;
     setTimeout(() => (button.textContent = texts.copy), 2000);
   }
-  // Without a clipboard, as on pages that are not secure, at least the text is marked.
+  // Browsers offer the clipboard API on secure pages only. Elsewhere select the text, and copy that.
   function select() {
     getSelection().selectAllChildren(shown);
     document.execCommand("copy");

@@ -1,4 +1,4 @@
-// Makes elements: element("a", {href: "/", class: "x", click: handler}, "text", otherElement).
+// Creates DOM elements: element("a", {href: "/", class: "x", click: handler}, "text", otherElement).
 
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -13,7 +13,7 @@ export function element(tag, attributes = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
-// Replaces what stands in an element only when it changed, so that nothing flickers or loses the focus.
+// Replaces an element's content only if it has changed, so that nothing flickers or loses the focus.
 export function update(target, text) {
   if (target.textContent !== text) target.textContent = text;
 }

@@ -1,10 +1,10 @@
-// Reads a job's events as they come; with fetch, since the browser's own reader cannot send an API key.
+// Reads a job's event stream. Uses fetch, as the browser's EventSource cannot send an API key.
 
 import { call } from "./api.js";
 
 const PAUSE_MS = 1000;
 
-// Calls take(kind, data) for each event until the last; goes on where it was when the connection breaks.
+// Calls take(kind, data) for each event until the last. Reconnects after the last event it received.
 export async function follow(id, take, away) {
   let last = "";
   while (true) {
@@ -18,7 +18,7 @@ export async function follow(id, take, away) {
         if (event.data) take(event.event, JSON.parse(event.data));
       }
     } catch (problem) {
-      // A connection that breaks in the middle is no problem of the service's.
+      // Give up at a client error (4xx) only. Reconnect after all else, such as a broken connection.
       if (problem.status > 0 && problem.status < 500) throw problem;
       away(problem);
     }

@@ -1,4 +1,4 @@
-// The fields of the form: each turns what people type or choose into a JSON value, null when it is empty.
+// The fields of the form: each turns the user's input into a JSON value, or null if it is empty.
 
 import { element } from "./dom.js";
 import { fill, size } from "./format.js";
@@ -8,7 +8,8 @@ const words = texts.form;
 const { Jedison } = globalThis;
 const INPUT_TYPES = { secret: "password", date: "date", time: "time", "date-time": "datetime-local" };
 
-// Errors are the service's, and stay until the next run: a form that moved while people click would lose the click.
+// Shows only the service's errors, which stay until the next run. jedison's own validation would add and remove
+// errors while the user types, and move the form under the mouse, so that clicks miss.
 const keepingErrors = (Editor) =>
   class extends Editor {
     showValidationErrors(errors, force = false) {
@@ -54,7 +55,7 @@ class TextField extends Field {
     const { input } = this.control;
     const text = typeof value === "object" && value ? JSON.stringify(value) : String(value ?? "");
     input.value = text;
-    // A browser's date field is emptied by what it cannot show, such as a time zone.
+    // A date input drops a value that it cannot show, such as one with a time zone. Show it in a text input.
     if (text && !input.value) {
       input.type = "text";
       input.value = text;
@@ -80,7 +81,7 @@ class NumberField extends Field {
     this.control.input.autocomplete = "off";
   }
 
-  // What is no number is sent as it is, so that the service says what it expected.
+  // Returns text that is not a number unchanged, so that the service reports what it expected.
   read() {
     const text = this.control.input.value.trim();
     if (text === "") return null;
@@ -162,7 +163,7 @@ class FileField extends Field {
   }
 }
 
-// Reads a file as base64 in pieces, as a call takes only so many arguments.
+// Returns a file as base64. Works in chunks, as a function call takes a limited number of arguments.
 async function asBase64(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
   let text = "";
@@ -193,7 +194,7 @@ class JsonField extends Field {
   }
 
   show(value) {
-    // Text that would be read as another value keeps its quotes.
+    // Show text without quotes unless it would then be read as another JSON value.
     const bare = typeof value === "string" && isNoJson(value);
     this.control.input.value = value === null ? "" : bare ? value : JSON.stringify(value, null, 2);
   }
@@ -208,8 +209,8 @@ function isNoJson(text) {
   }
 }
 
-// The library puts every field anew into its group whenever one changes; a click on its way to a field, such as
-// the one that ends the typing in another, would then be lost. These leave in place what stands in its place.
+// jedison inserts all fields of a group again whenever one changes. That loses a click in progress, such as the
+// one that leaves a field and so changes it. Group and List insert fields again only if their order has changed.
 class Group extends keepingErrors(Jedison.EditorObject) {
   static resolves = (schema) => schema.type === "object";
 
@@ -230,7 +231,7 @@ class List extends keepingErrors(Jedison.EditorArray) {
     if (same) return;
     const removed = this.control.childrenSlot.contains(document.activeElement);
     super.refreshUI();
-    // The button that was pressed is gone; without this the keyboard would begin at the top of the page.
+    // The focused "remove" button is gone. Move the focus, or the Tab key would start at the top of the page.
     if (removed) this.control.addBtn.focus();
   }
 

@@ -1,4 +1,4 @@
-// The form of a plugin's parameters: makes it, reads it, and shows errors at their fields.
+// The form for a plugin's parameters: renders it, reads it, and shows errors at their fields.
 
 import { element } from "./dom.js";
 import { FIELDS } from "./fields.js";
@@ -56,7 +56,7 @@ export class ParameterForm {
     this.show({});
   }
 
-  // Fills in these parameters; what they leave out gets its default.
+  // Fills in the form with these parameters; the others get their defaults.
   show(params) {
     this.jedison?.destroy();
     const known = Object.entries(params).filter(([name]) => name in this.schema.properties);
@@ -80,12 +80,12 @@ export class ParameterForm {
     this.jedison.on("change", () => this.onChange());
   }
 
-  // Returns the parameters as they would be sent.
+  // Returns the parameters as they are sent.
   value() {
     return { ...filledIn(this.jedison.getValue(), this.schema), ...this.rest };
   }
 
-  // Shows each error at its field, or the nearest group around it; returns those that belong to none.
+  // Shows each error at its field or at the nearest group around it. Returns the errors that have neither.
   showErrors(errors) {
     const placed = new Map();
     const homeless = [];
@@ -113,7 +113,7 @@ export class ParameterForm {
   }
 }
 
-// A value of several kinds is shown by the one that is chosen.
+// Returns the instance that is shown: for a choice of several types, the one of the chosen type.
 function leaf(instance) {
   return instance.isMultiple ? leaf(instance.activeInstance) : instance;
 }

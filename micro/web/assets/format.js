@@ -1,4 +1,4 @@
-// Writes numbers, times and texts for people.
+// Formats numbers, times and texts for display.
 
 import texts from "./texts.js";
 
@@ -30,7 +30,7 @@ export function duration(seconds) {
   return fill(units.d, { days, hours: hours % 24 });
 }
 
-// Of long paths the last two names tell enough where space is short.
+// Shortens file paths to their last two names.
 export function shortPaths(text) {
   return text.replace(/(?:\/[^/\s'"]+)+(\/[^/\s'"]+\/[^/\s'"]+)/g, "…$1");
 }

@@ -1,4 +1,4 @@
-// The page of one job: progress and log as they come, result or error, cancel and repeat.
+// The page of one job: live progress and log, result or error, buttons to cancel it and to run it again.
 
 import { call, get, read, root } from "./api.js";
 import { byId, element, update } from "./dom.js";

@@ -1,4 +1,4 @@
-// What a job looks like wherever it is shown: its state, its progress, its times.
+// The parts of a job that several pages show: its state, progress and times.
 
 import { element } from "./dom.js";
 import { duration, fill, number, seconds } from "./format.js";
@@ -16,12 +16,12 @@ export function jobAddress(id) {
   return `job?id=${encodeURIComponent(id)}`;
 }
 
-// Returns how long the job ran, or has been running, in seconds; null when it has not begun.
+// Returns how long the job ran, or has been running, in seconds; null if it has not started.
 export function lasted(job) {
   return job.started ? seconds(job.started, job.finished) : null;
 }
 
-// Shows how far a run is; it goes on being the same bar when it is shown again.
+// Returns an element that shows the progress of a run; null if the run has reported none.
 export function progressBar(progress, job) {
   if (!progress) return null;
   const { done, total, message } = progress;

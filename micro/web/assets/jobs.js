@@ -1,4 +1,4 @@
-// The page of all jobs: newest first, filtered, and kept up to date.
+// The page of all jobs: newest first, with filters, updated every two seconds.
 
 import { get } from "./api.js";
 import { byId, element, update } from "./dom.js";
@@ -40,7 +40,7 @@ function show(jobs, more) {
   keepRows(jobs);
 }
 
-// Rows stay the same elements, so that a link that has the focus keeps it.
+// Reuses the elements of the rows, so that a focused link keeps the focus.
 function keepRows(jobs) {
   const body = byId("jobs");
   const rows = new Map([...body.children].map((row) => [row.dataset.id, row]));

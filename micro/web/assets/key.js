@@ -1,4 +1,4 @@
-// Asks for an API key, and keeps it as long as the tab is open.
+// Asks for an API key, and stores it until the tab is closed.
 
 import { byId, element } from "./dom.js";
 import texts from "./texts.js";
@@ -15,7 +15,7 @@ export function forgetKey() {
   showForget();
 }
 
-// Resolves with true when there is a key to try, with false when the user gave none.
+// Resolves to true if there is a key to try, to false if the user cancelled.
 export function askForKey() {
   asking ??= ask().finally(() => (asking = null));
   return asking;

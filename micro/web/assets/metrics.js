@@ -1,11 +1,11 @@
-// Reads the text format of Prometheus, and sums up what the page of the service shows.
+// Parses the Prometheus text format, and adds up the numbers that the service page shows.
 
 const LINE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)/;
 const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g;
-// Which count each sample adds to.
+// The count that the samples of each metric are added to.
 const FIELDS = { micro_runs_total: "runs", micro_run_seconds_sum: "seconds", micro_run_seconds_count: "timed" };
 
-// Returns [{name, labels, value}] of every sample.
+// Returns every sample as {name, labels, value}.
 export function samples(text) {
   return text
     .split("\n")
@@ -22,7 +22,7 @@ function labelsOf(text) {
 
 const NONE = { runs: 0, refused: 0, failed: 0, seconds: 0, timed: 0 };
 
-// Returns a Map from each plugin's name to what was counted since the service started.
+// Returns a Map from each plugin's name to its counts since the service started.
 export function runsByPlugin(all) {
   const found = new Map();
   for (const { name, labels, value } of all) {
@@ -36,14 +36,15 @@ export function runsByPlugin(all) {
   return found;
 }
 
-// Returns what happened between two looks, some seconds apart: runs a second, and seconds a run (null: none).
+// Returns the runs per second and the mean seconds per run (null if none ran) between two sets of counts that
+// were taken `apart` seconds apart.
 export function between(before = NONE, after, apart) {
   const timed = after.timed - before.timed;
   const mean = timed > 0 ? (after.seconds - before.seconds) / timed : null;
   return { rate: Math.max(0, after.runs - before.runs) / apart, mean };
 }
 
-// Returns what /status would tell besides, as far as the metrics know it.
+// Returns an object like that of /status, as far as the metrics contain it.
 export function statusFrom(all) {
   const of = (name) => all.filter((each) => each.name === name);
   const jobs = Object.fromEntries(of("micro_jobs").map(({ labels, value }) => [labels.state, value]));

@@ -1,4 +1,4 @@
-// Shows what went wrong, and lets people do something about it.
+// Shows an error with a button to retry or to enter an API key.
 
 import { byId, element } from "./dom.js";
 import { fill } from "./format.js";

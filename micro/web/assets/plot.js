@@ -1,4 +1,4 @@
-// Draws numbers as a line: a small plot in SVG that says in words what it shows.
+// Draws a small line plot as SVG, with a text label for screen readers.
 
 import { fill, number } from "./format.js";
 import texts from "./texts.js";
@@ -7,7 +7,7 @@ const SPACE = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT, LEFT, EDGE, FOOT] = [640, 200, 64, 10, 22];
 const MOST_POINTS = 1200;
 
-// Numbers may be missing (null): the line is broken there. ``format`` writes a value of the axis.
+// A missing number (null) interrupts the line. `format` formats the values at the axis.
 export function linePlot(values, path, { format = number, label, from = null } = {}) {
   const known = values.filter((each) => each !== null);
   const [low, high] = limits(known, from);
@@ -26,7 +26,7 @@ export function linePlot(values, path, { format = number, label, from = null } =
   return svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": told, class: "plot" }, ...grid.flat(), ...(label ? [] : ends), line);
 }
 
-// Returns two to five round values between the limits.
+// Returns two to five round values between the limits, for the marks of the axis.
 function ticks(low, high) {
   const rough = (high - low) / 4;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -53,7 +53,7 @@ function drawn(values, x, y) {
     if (value !== null) path += `${broken ? "M" : "L"}${x(index).toFixed(1)} ${y(value).toFixed(1)}`;
     broken = value === null;
   }
-  // A single point is no line; a round cap makes it a dot.
+  // A line of a single point is drawn as a dot, by its round cap.
   return path.includes("L") || path === "" ? path : `${path}h0.01`;
 }
 

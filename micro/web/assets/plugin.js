@@ -44,7 +44,7 @@ function show(help) {
   showCall();
 }
 
-// Takes the parameters that the page of a job left for this one; secrets were not kept.
+// Fills in the parameters that the page of a job has stored for this page. Leaves out secrets, as jobs mask them.
 function fillInAgain(key) {
   const given = JSON.parse(sessionStorage.getItem(key) ?? "{}");
   sessionStorage.removeItem(key);
@@ -112,7 +112,7 @@ function showJson(params) {
   byId("fields").replaceChildren(element("label", { for: "all-json", class: "jedi-label" }, words.json_label), area);
 }
 
-// Returns the parameters as filled in; throws what is to be told when they are no JSON object.
+// Returns the parameters as filled in. Throws an error to show if the JSON text is not an object.
 function parameters() {
   if (!isJson()) return form.value();
   try {

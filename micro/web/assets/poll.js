@@ -1,10 +1,10 @@
-// Repeats a look at the service as long as somebody looks at the page.
+// Polls the service while the page is visible.
 
 import { showProblem } from "./notice.js";
 import { byId, element } from "./dom.js";
 import texts from "./texts.js";
 
-// Calls look() at once and every so many seconds; returns what calls it now.
+// Calls look() now and then every `everySeconds` seconds. Returns a function that calls it at once.
 export function poll(look, everySeconds) {
   const notice = byId("notice");
   let timer;
@@ -25,7 +25,7 @@ export function poll(look, everySeconds) {
     }
     if (!document.hidden) timer = setTimeout(now, everySeconds * 1000);
   }
-  // Returns whether it is worth looking again.
+  // Shows the problem; returns true if polling should go on.
   function tell(problem) {
     if (problem.status === 0 && seen) {
       notice.replaceChildren(element("p", { class: "notice warn", role: "status" }, texts.live.away));

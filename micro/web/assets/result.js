@@ -1,4 +1,4 @@
-// Shows a result: pictures, tables and plots of what in it can be one, the whole as a tree, and as JSON.
+// Shows a result: its pictures, tables and plots, and the whole as a tree and as JSON.
 
 import { codeBlock } from "./code.js";
 import { element } from "./dom.js";
@@ -29,7 +29,7 @@ export function showResult(target, value) {
   );
 }
 
-// Returns a figure for each part of the value that is more than text.
+// Returns a figure for each part of the value that can be shown as a picture, table or plot.
 function pieces(value, path = "", depth = 0, found = []) {
   if (found.length >= MOST_PIECES || depth > DEEPEST) return found;
   const piece = pieceOf(value, path);
@@ -58,7 +58,7 @@ function isSeries(value) {
   return Array.isArray(value) && value.length >= FEWEST_NUMBERS && value.every((each) => typeof each === "number");
 }
 
-// Objects of the same flat kind, more than one or with more than one member, make a table.
+// Returns true for a list of flat objects that all have the same members.
 function isRecords(value) {
   if (!Array.isArray(value) || value.length < 1 || !value.every(isFlat)) return false;
   const names = Object.keys(value[0]).join("\n");

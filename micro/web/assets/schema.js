@@ -1,4 +1,4 @@
-// Prepares a plugin's JSON Schema for the form: which field shows each parameter, with which label and hint.
+// Prepares a plugin's JSON Schema for the form: chooses the field, label and hint of each parameter.
 
 import { fill } from "./format.js";
 import texts from "./texts.js";
@@ -7,11 +7,11 @@ const words = texts.form;
 const SCALARS = ["string", "integer", "number", "boolean"];
 const DEEPEST = 6;
 
-// Returns the schema of all parameters as the form takes it; each scalar has its field in "x-field".
+// Returns the schema of all parameters for the form. Each scalar names its kind of field in "x-field".
 export function prepare(schema) {
   const { properties, required, $defs = {} } = schema;
   const prepared = prepareObject({ properties, required }, { definitions: $defs, open: [] });
-  // A key without a value would lead the library back to the root, again and again.
+  // Drop keys that are undefined: jedison would resolve them to the root schema, without end.
   return JSON.parse(JSON.stringify({ ...prepared, title: "" }));
 }
 
@@ -29,7 +29,7 @@ function prepareAny(given, name, required, context) {
   return json(schema, label);
 }
 
-// Follows references; one that leads back into itself is filled in as JSON.
+// Resolves references. A recursive one returns no context, and the user fills it in as JSON.
 function resolved(schema, context) {
   if (schema === true || schema === undefined) return { schema: {}, context };
   if (schema.allOf?.length === 1) return resolved({ ...schema, ...schema.allOf[0], allOf: undefined }, context);
@@ -85,13 +85,13 @@ function prepareUnion(schema, union, name, required, context) {
     ...prepareAny({ ...each.schema, description: each.schema.description ?? beside.description }, name, required, each.context ?? context),
     "x-switcherTitle": each.schema.title ?? words.kinds[each.schema.type] ?? words.kinds.any,
   }));
-  // Kinds of which one is written as JSON are all written so: there is nothing to choose.
+  // If one type has to be written as JSON, write all of them as JSON, and offer no choice.
   if (options.some(isJson)) return withNull(json(beside, label(name, required)), nullable);
   const none = { type: "null", ...label(name, required), description: described(beside, []), "x-switcherTitle": words.not_given };
   return {
     anyOf: nullable ? [none, ...options] : options,
     ...label(name, required),
-    // Nothing is the first of the kinds, and so what is shown without a default.
+    // A default of null is left out: "not given" comes first, so it is shown without a default.
     ...((beside.default ?? null) === null ? {} : { default: beside.default }),
   };
 }
@@ -99,7 +99,7 @@ function prepareUnion(schema, union, name, required, context) {
 const isJson = (prepared) => prepared["x-field"] === "json" || prepared["x-field"] === "json-or-text";
 const label = (name, required) => ({ title: labelled(name, required), "x-name": name });
 
-// A decimal number may come as a number or, with all its digits, as text.
+// Returns true for the two types of a Python Decimal: a number, or text that keeps all digits.
 function isDecimal(branches) {
   const types = branches.map((each) => each.schema.type).sort();
   return types.length === 2 && types[0] === "number" && types[1] === "string" && branches.some((each) => each.schema.pattern);
@@ -166,7 +166,7 @@ function described(schema, all) {
   return told.join(" · ");
 }
 
-// The form's library takes labels for HTML, and double braces for its own templates.
+// Escapes text for jedison, which treats labels as HTML and double braces as its own templates.
 function escaped(text, keepTemplate = false) {
   const safe = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
   return keepTemplate ? safe : safe.replaceAll("{{", "{&#123;");

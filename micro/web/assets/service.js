@@ -1,4 +1,4 @@
-// The page of the service's state: processes, queues, failures, and runs per plugin.
+// The page of the service: processes, queues, failures, and runs of each plugin.
 
 import { call, get } from "./api.js";
 import { byId, element, update } from "./dom.js";
@@ -37,10 +37,10 @@ async function look() {
   showRuns(measured);
 }
 
-// A part of the status that is null is not known.
+// Removes the members of the status that are null: they are not known.
 const told = (status) => Object.fromEntries(Object.entries(status ?? {}).filter(([, value]) => value !== null));
 
-// A service may lack one of these, or keep it from the holder of this key; null then.
+// Returns null for a page that the service does not have (404) or that this API key may not see (403).
 async function offered(answer) {
   try {
     return await answer;

@@ -1,4 +1,4 @@
-// Shows a list of alike objects as a table, the first rows at first.
+// Shows a list of similar objects as a table; a button shows more rows.
 
 import { element } from "./dom.js";
 import { fill, number } from "./format.js";

@@ -1,4 +1,4 @@
-// Tabs that work with the keyboard: tabs(label, [{title, content}]); content may be a function that makes it late.
+// Tabs with keyboard support: tabs(label, [{title, content}]). A function as content is called when first shown.
 
 import { element, freshId } from "./dom.js";
 

@@ -1,4 +1,4 @@
-// Shows any JSON value as a tree that opens and closes; long lists and texts are shown in parts.
+// Shows a JSON value as a collapsible tree. Long lists and texts are shortened, with a button to show more.
 
 import { element } from "./dom.js";
 import { counted } from "./format.js";

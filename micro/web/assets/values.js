@@ -1,6 +1,6 @@
-// Makes the JSON that is sent from what the fields hold: a field that is empty is left out where it may be.
+// Turns the values of the form's fields into the JSON to send. Leaves out empty fields if they are optional.
 
-// Returns the value of the prepared schema without what was not filled in.
+// Returns a value of the prepared schema without the members that were not filled in.
 export function filledIn(value, schema) {
   const branch = schema.anyOf ? branchFor(value, schema.anyOf) : schema;
   if (branch?.type === "object" && branch.properties && isObject(value)) return members(value, branch);
@@ -11,7 +11,7 @@ export function filledIn(value, schema) {
   return value;
 }
 
-// An item cannot be left out, so an empty text is one.
+// An item of a list cannot be left out, so an empty text field becomes an empty text.
 function item(value, schema) {
   return value === null && schema.type === "string" && !schema["x-nullable"] ? "" : filledIn(value, schema);
 }
@@ -23,7 +23,7 @@ function members(value, schema) {
   return Object.fromEntries(kept);
 }
 
-// Null is told only where it is a value, and not already what leaving it out would mean.
+// Returns true if null has to be sent: null is allowed, and leaving it out would not mean the same.
 function tellsNull(schema, required) {
   if (!schema) return true;
   const takesNull = schema["x-nullable"] || schema.type === "null" || schema.anyOf?.some((each) => each.type === "null");

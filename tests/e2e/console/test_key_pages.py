@@ -58,6 +58,6 @@ def test_a_key_for_some_plugins_shows_these(open_page: Callable[..., Any], micro
     give(page, OTHER)
     page.get_by_text("1 plugin").wait_for()
     page.goto(f"{micro.url}/ui/service")
-    page.get_by_text("This service does not tell its metrics.").wait_for()
+    page.get_by_text("This service does not offer its metrics").wait_for()
     page.goto(f"{micro.url}/ui/plugin?name=Expedition")
     page.get_by_text("may not call plugin 'Expedition'").wait_for()

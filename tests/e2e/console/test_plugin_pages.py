@@ -257,7 +257,7 @@ def test_parameters_can_be_given_as_json(try_it: Open) -> None:
     assert json.loads(field.input_value()) == {"name": "Ada", "times": 1}
     field.fill("[1]")
     run(page)
-    page.get_by_text("This is no JSON object").wait_for()
+    page.get_by_text("This is not a JSON object").wait_for()
     field.fill('{"name": "Bo", "nobody": 1}')
     run(page)
     page.get_by_text("nobody: not accepted").wait_for()
