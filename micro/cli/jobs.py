@@ -1,4 +1,4 @@
-"""micro jobs: lists, shows, watches, cancels, repeats and purges jobs."""
+"""micro jobs: lists, shows, watches, cancels, retries and purges jobs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for pr
 
 
 class JobsGroup(click.Group):
-    """Takes ``micro jobs`` with nothing but options for ``micro jobs list``."""
+    """Runs ``micro jobs list`` if no subcommand is given."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if all(each.startswith("-") for each in args[:1]):

@@ -39,5 +39,5 @@ def command(ctx: click.Context, /, follow: bool, lines: int, **flags: Any) -> No
     tail = shutil.which("tail")
     if not tail:
         raise ConfigError(f"There is no `tail` to show the log file '{path}' with.")
-    # It follows a file that is moved away and made anew, as this one is.
+    # tail -F follows the name: Micro moves a full log file away and creates a new one.
     os.execv(tail, [tail, "-n", str(lines), *(["-F"] if follow else []), str(path)])

@@ -1,4 +1,4 @@
-"""micro new: writes a plugin that works, with a test and a README."""
+"""micro new: writes a working plugin, with a test and a README."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OWN_CLASSES = ("PluginBase", "PluginDescription")
 
 @dataclass(frozen=True)
 class Names:
-    """The forms of a plugin's name: as given (folder, distribution), as a module, as people read it, ..."""
+    """The forms of a plugin's name: ``name`` as given is that of the folder and distribution."""
 
     name: str
     ident: str
@@ -75,7 +75,7 @@ def _names(name: str) -> Names:
 
 
 def _files(kind: str, names: Names) -> Iterator[tuple[Path, str]]:
-    """Yield the path, within the new folder, and the text of each file."""
+    """Yield the path, relative to the new folder, and the text of each file."""
     root = _TEMPLATES / kind
     for template in sorted(root.rglob("*.tmpl")):
         path = str(template.relative_to(root)).removesuffix(".tmpl").replace("IDENT", names.ident)

@@ -1,4 +1,4 @@
-"""micro reload: brings changed plugins into service, and tells what came of it."""
+"""micro reload: lets the running Micro reload its plugins, and prints the outcome."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from micro.server.running import find_running
 
 
 class NotRunning(MicroError):
-    """There is no Micro to ask."""
+    """No Micro is running with this PID folder."""
 
     code = "not-running"
 

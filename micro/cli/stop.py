@@ -1,4 +1,4 @@
-"""micro stop: stops the running Micro and waits for its end."""
+"""micro stop: stops the running Micro and waits until it has ended."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from micro.server.running import find_running
 from micro.status import lives
 
 _LOOK_SECONDS = 0.05
-# For what the processes need beyond their grace to be killed and buried.
+# Seconds that the supervisor needs, after the grace period, to kill and reap its processes.
 _MORE_SECONDS = 10
 
 
