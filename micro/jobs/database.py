@@ -144,8 +144,8 @@ class Database:
         except (SQLAlchemyError, OSError) as err:
             self._prepared = False
             raise StoreUnavailable(
-                f"The job store {self.name} does not answer as it should: {_reason(err)}. "
-                "See that it runs and can be reached, then try again."
+                f"The job store {self.name} is not available: {_reason(err)}. "
+                "Check that it runs and can be reached, then try again."
             ) from err
 
     def _prepare(self) -> None:
@@ -154,7 +154,9 @@ class Database:
         with self._preparing:
             if self._file and self._file != self._identity():
                 # Close connections to the old file: nobody would find what is written to it.
-                log.warning("The job table %s was moved or replaced; what is there now is used", self.name)
+                log.warning(
+                    "The file of the job table %s was moved or replaced; using the new file", self.name
+                )
                 self._engine.dispose()
             if self.is_sqlite:
                 self._create_file()
@@ -237,7 +239,7 @@ def _parse(text: str) -> tuple[URL, str]:
         raise ConfigError(f"The job store's URL cannot be read. Expected {_ACCEPTED}.") from None
     driver = _DRIVERS.get(url.drivername)
     if driver is None:
-        raise ConfigError(f"No job store speaks {url.drivername!r}. Expected {_ACCEPTED}.")
+        raise ConfigError(f"Unknown scheme {url.drivername!r} in the job store's URL. Expected {_ACCEPTED}.")
     url = url.set(drivername=driver)
     return _parse_sqlite(url) if driver.startswith("sqlite") else (url, "")
 

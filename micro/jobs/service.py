@@ -112,7 +112,7 @@ class Jobs:
             )
         if old.has_secrets:
             raise Conflict(
-                f"Job {job} had secret parameters, which are not kept; submit the run anew.",
+                f"Job {job} had secret parameters, which are not kept; submit the run again.",
                 "secrets-not-kept",
             )
         return self.submit(old.plugin, old.params or {}, context, parent=old.id)

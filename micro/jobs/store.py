@@ -100,7 +100,7 @@ class JobStore:
         is that of the page before; raises BadRequest if it is malformed.
         """
         if cursor is not None and not is_id(cursor):
-            raise BadRequest(f"The cursor {rows.plain(cursor)!r} is not one that a page of jobs gave.")
+            raise BadRequest(f"The cursor {rows.plain(cursor)!r} does not come from a page of jobs.")
         limit = max(1, min(limit, MAX_PAGE))
         within = reading.bounds(since, until, cursor)
         query = reading.listing(plugin is not None, state, tuple(within))
@@ -290,7 +290,7 @@ def _found(row: AnyRow | None, job: str) -> AnyRow:
 def unknown_job(job: str) -> JobNotFound:
     """Return the error for an id that no job has."""
     return JobNotFound(
-        f"No job has the id {rows.plain(job)!r}: it never existed, was deleted, or was kept no longer."
+        f"No job has the id {rows.plain(job)!r}: it never existed, was deleted, or has expired."
     )
 
 
