@@ -20,9 +20,9 @@ Command = Callable[..., Any]
 def source_options(function: Command) -> Command:
     """Add the options that say whose jobs the command works on."""
     key = click.option(
-        "--api-key", metavar="KEY", envvar="MICRO_API_KEY", help="Key for that URL. [env: MICRO_API_KEY]"
+        "--api-key", metavar="KEY", envvar="MICRO_API_KEY", help="API key for --url. [env: MICRO_API_KEY]"
     )
-    url = click.option("--url", metavar="URL", help="Ask the service there, such as http://host:8000.")
+    url = click.option("--url", metavar="URL", help="Use the jobs of this service: http://host:8000.")
     return url(key(settings_options("pid_folder_path", "plugin_path")(function)))
 
 

@@ -39,11 +39,11 @@ class Names:
     default=".",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Where to make its folder; here by default.",
+    help="Create the plugin's folder in DIR; by default here.",
 )
 @click.option("--package", is_flag=True, help="Make a package to install with pip, not a plugin folder.")
 def command(name: str, path: Path, package: bool) -> None:
-    """Write a new plugin: a typed run(), examples, tests and a README that pass as they are."""
+    """Create a new plugin that works: a typed run(), examples, passing tests and a README."""
     names = _names(name)
     folder = path / name
     if folder.exists():
@@ -58,7 +58,7 @@ def command(name: str, path: Path, package: bool) -> None:
             (folder / file).write_text(text, encoding="utf-8")
     except OSError as err:
         raise click.UsageError(f"{folder} cannot be written: {err.strerror}.") from err
-    click.echo("\n".join([f"Made {folder}:", *(f"  {file}" for file, _ in files), ""]))
+    click.echo("\n".join([f"Created {folder}:", *(f"  {file}" for file, _ in files), ""]))
     click.echo("\n".join(["Next:", *(f"  {line}" for line in _next(folder, names, package))]))
 
 

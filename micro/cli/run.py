@@ -39,7 +39,7 @@ _MOST_LINES = 20
 @click.option(
     "--example", "number", type=int, metavar="N", help="Take the parameters of the plugin's Nth example."
 )
-@click.option("--job", "as_job", is_flag=True, help="Let a worker of the running Micro do it, and watch.")
+@click.option("--job", "as_job", is_flag=True, help="Run it as a job of the running Micro, and watch it.")
 @settings_options("plugin_path", "pid_folder_path")
 @click.pass_context
 def command(
@@ -54,8 +54,8 @@ def command(
 ) -> None:
     """Run a plugin here and print its JSON.
 
-    VALUE is typed as the plugin's parameter is; KEY:=JSON gives any JSON value, and a lone - reads
-    all parameters as JSON from standard input. Later ones win: example, JSON, KEY=VALUE.
+    VALUE is converted to the type of the plugin's parameter; KEY:=JSON gives any JSON value, and a lone -
+    reads all parameters as JSON from standard input. KEY=VALUE overrides --json, which overrides --example.
     """
     settings = resolve(ctx, flags)
     if as_job:

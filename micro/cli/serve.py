@@ -59,4 +59,4 @@ def _lines(settings: Settings, serving: Serving) -> Iterator[str]:
 
 def _how_to_go_on(settings: Settings, serving: Serving) -> str:
     log = settings.log_folder_path / settings.log_file_name
-    return f"  Log     {log}\n`micro status` shows how it is, `micro stop` ends it."
+    return f"  Log     {log}\n`micro status` shows its state, `micro stop` stops it."
