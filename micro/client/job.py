@@ -119,7 +119,7 @@ class Job:
         StoreUnavailable if there is no answer for a minute.
         """
         patience = Patience(_PATIENCE)
-        lost = ServiceUnreachable(f"{self._service.url} ends the events of job {self.id} again and again")
+        lost = ServiceUnreachable(f"{self._service.url} keeps closing the event stream of job {self.id}")
         while True:
             try:
                 with closing(self._service.feeds(self.id, after)) as feeds:

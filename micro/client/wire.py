@@ -122,7 +122,7 @@ class Wire:
         cause = masked_urls(str(err))
         if isinstance(err, SSLError):
             return ServiceUnreachable(
-                f"No safe connection to {self.url} ({cause}); is it https there? SSL_CERT_FILE names more CAs"
+                f"No secure connection to {self.url} ({cause}); is it https? SSL_CERT_FILE names its CA"
             )
         sent = not isinstance(err, _NOT_SENT)
         what = "broke off" if sent else "cannot be reached"
