@@ -1,4 +1,4 @@
-"""Reads KEY=VALUE and KEY:=JSON as a plugin's parameters, and writes parameters that way."""
+"""Reads KEY=VALUE and KEY:=JSON arguments as a plugin's parameters, and writes parameters as arguments."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _WRITABLE_NAME = re.compile(r"[^\W\d][^=]*(?<!:)")
 
 
 def read_arguments(arguments: Iterable[str], schema: Schema) -> dict[str, Any]:
-    """Read the arguments as the schema of all parameters types them.
+    """Return the parameters that the arguments give; ``schema`` is the JSON Schema of all parameters.
 
-    A value is taken as text where the schema accepts that text or says nothing, else as JSON and,
-    if it is none, as text again, for the contract to refuse. A key given several times makes a
-    list where the schema is an array. Raises click.UsageError.
+    A value is text if the schema accepts text there or says nothing. Otherwise it is read as JSON; a
+    value that is no JSON stays text, which the contract then refuses. A key that is given several
+    times makes a list if the schema has an array there. Raises click.UsageError.
     """
     given: dict[str, list[tuple[str, bool]]] = {}
     for argument in arguments:
@@ -35,7 +35,7 @@ def read_arguments(arguments: Iterable[str], schema: Schema) -> dict[str, Any]:
 
 
 def write_arguments(params: Mapping[str, Any], schema: Schema) -> list[str]:
-    """Write the parameters as arguments of ``micro run`` that read_arguments() reads back."""
+    """Return the parameters as arguments of ``micro run``; read_arguments() reads them back."""
     if not all(_WRITABLE_NAME.fullmatch(name) for name in params):
         return ["--json", json.dumps(params, ensure_ascii=False)]
     return [_argument(name, value, schema) for name, value in params.items()]
@@ -61,7 +61,7 @@ def _item(array: Schema, index: int) -> Schema:
 
 
 def _object(schema: Any) -> Schema:
-    """Take the schemas ``true`` and ``false``, and none, for one that says nothing."""
+    """Return an empty schema for the schemas ``true`` and ``false``, and for None."""
     return schema if isinstance(schema, Mapping) else {}
 
 
@@ -87,7 +87,7 @@ def _takes(text: str, schema: Schema) -> bool:
 
 
 def _json(text: str) -> Any:
-    # As a member of an object, so that what a request's body may not hold is refused here too.
+    # Parsed as a member of an object, so that the limits for the body of a request hold here too.
     params = parse_parameters(f'{{"value": {text}}}')
     if len(params) != 1:
         raise BadRequest("expected one JSON value, found several")
@@ -96,6 +96,6 @@ def _json(text: str) -> Any:
 
 def _argument(name: str, value: Any, root: Schema) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    # Compared as JSON, to which 1, 1.0 and true are three.
+    # Compared as JSON text, where 1, 1.0 and true differ; in Python they are equal.
     same = json.dumps(_value(name, [(text, False)], root)) == json.dumps(value)
     return f"{name}={text}" if same else f"{name}:={json.dumps(value, ensure_ascii=False)}"

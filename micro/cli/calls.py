@@ -1,4 +1,4 @@
-"""Writes a call of a plugin as a line for the shell: ``micro run`` or curl."""
+"""Writes a call of a plugin as a shell command: ``micro run`` or curl."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _EVERY_INTERFACE = ("", "0.0.0.0", "[::]")
 
 
 def micro_line(name: str, plugin: Plugin, params: Mapping[str, Any], settings: Settings) -> str:
-    """Write the call as ``micro run``, with the plugin path where it was given as a flag."""
+    """Return the call as ``micro run``, with ``-p`` if the plugin path was given as a flag."""
     given = settings.source("plugin_path") == COMMAND_LINE
     flags = ["-p", os.pathsep.join(map(str, settings.plugin_path))] if given else []
     return shlex.join(["micro", "run", *flags, name, *write_arguments(params, plugin.contract.parameters)])
 
 
 def curl_line(name: str, params: Mapping[str, Any], settings: Settings) -> str:
-    """Write the call as curl to the address at which these settings serve."""
+    """Return the call as curl to the address that the setting ``bind`` names."""
     body = json.dumps(params, ensure_ascii=False)
     header = "Content-Type: application/json"
     return shlex.join(

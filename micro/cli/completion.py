@@ -1,4 +1,4 @@
-"""micro completion: prints what makes a shell complete the commands, flags and plugin names."""
+"""micro completion: prints the script that makes a shell complete commands, flags and plugin names."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def command(ctx: click.Context, /, shell: str) -> None:
     fish:  micro completion fish > ~/.config/fish/completions/micro.fish
     """
     found = get_completion_class(shell)
-    assert found is not None  # Choice admits those that click has.
+    assert found is not None  # click has a class for each choice.
     click.echo(found(ctx.find_root().command, {}, "micro", _VARIABLE).source())
 
 
 def complete_plugin(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete the name of a plugin, in its URL form as it needs no quotes."""
+    """Return the plugins whose URL form begins so; that form needs no quotes in a shell."""
     from micro.cli.loading import load_quietly
 
-    # What goes wrong, or is printed by plugins as they are imported, would disturb the line that is typed.
+    # Anything printed here, by plugins as they are imported too, would garble the line that is being typed.
     with redirect_stderr(io.StringIO()):
         try:
             micro = load_quietly(resolve(ctx, _given_flags(ctx)))
@@ -48,7 +48,7 @@ def complete_plugin(ctx: click.Context, param: click.Parameter, incomplete: str)
 
 
 def _given_flags(ctx: click.Context) -> dict[str, object]:
-    """Take the flags of ``micro`` itself too: click calls no command while it completes."""
+    """Return the flags of the command and of ``micro`` itself, as click runs neither during completion."""
     given: dict[str, object] = {}
     for params in (ctx.find_root().params, ctx.params):
         given.update({name: params[name] for name in ("config_file", "plugin_path") if params.get(name)})

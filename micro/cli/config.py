@@ -1,4 +1,4 @@
-"""micro config: shows every setting, its value and where it came from."""
+"""micro config: shows every setting, its value and its source."""
 
 from __future__ import annotations
 
@@ -45,5 +45,5 @@ def command(ctx: click.Context, /, as_json: bool, **flags: Any) -> None:
 
 
 def _as_text(value: Any) -> str:
-    """Write the value as the file holds it, but strings without quotes."""
+    """Return the value as JSON, but a string without quotes."""
     return value if isinstance(value, str) else json.dumps(value)

@@ -1,4 +1,4 @@
-"""The flags of ``micro`` itself, and how its commands are found."""
+"""The click group ``micro``: its own flags, and how it finds its commands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class MicroGroup(click.Group):
-    """Finds built-in commands without importing the others, and asks the plugins for unknown ones."""
+    """Imports only the built-in command that is called; loads the plugins to find any other."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)

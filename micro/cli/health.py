@@ -1,4 +1,4 @@
-"""micro health: tells whether the running Micro does its work, by its exit code too."""
+"""micro health: checks the processes of the running Micro; its exit code is the result."""
 
 from __future__ import annotations
 

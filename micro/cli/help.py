@@ -1,4 +1,4 @@
-"""micro help: shows what a plugin takes and returns, and how to call it."""
+"""micro help: shows a plugin's parameters, its result, and how to call it."""
 
 from __future__ import annotations
 

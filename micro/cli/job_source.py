@@ -1,4 +1,4 @@
-"""The options that say where the jobs of a command are, and what they stand for."""
+"""The options that say whose jobs a command works on, and the client that they lead to."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Command = Callable[..., Any]
 
 
 def source_options(function: Command) -> Command:
-    """Give a command the options that say where the jobs are."""
+    """Add the options that say whose jobs the command works on."""
     key = click.option(
-        "--api-key", metavar="KEY", envvar="MICRO_API_KEY", help="Key for that URL. [env: MICRO_API_KEY]"
+        "--api-key", metavar="KEY", envvar="MICRO_API_KEY", help="API key for --url. [env: MICRO_API_KEY]"
     )
-    url = click.option("--url", metavar="URL", help="Ask the service there, such as http://host:8000.")
+    url = click.option("--url", metavar="URL", help="Use the jobs of this service: http://host:8000.")
     return url(key(settings_options("pid_folder_path", "plugin_path")(function)))
 
 
 def remember_source(ctx: click.Context, given: Mapping[str, Any]) -> None:
-    """Keep the options of a group for its commands, which may give others."""
+    """Keep the options given to a group for its subcommands, which may override them."""
     ctx.meta[_GIVEN] = _named(given)
 
 
 def open_source(ctx: click.Context, given: Mapping[str, Any]) -> Client:
-    """Return the client of the service that the options name, or of the job table that they lead to."""
+    """Return a client of the service at ``--url``, or else of the job table that the settings name."""
     options = {**ctx.meta.get(_GIVEN, {}), **_named(given)}
     url, api_key = options.pop("url", None), options.pop("api_key", None)
     return connect(url, api_key=api_key) if url else TableClient(settings_in_use(resolve(ctx, options)))

@@ -1,4 +1,4 @@
-"""Writes jobs for the terminal: a row of a list, all of one, a line of its log."""
+"""Formats jobs for the terminal: as a row of a list, in full, and lines of the log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Details = Mapping[str, Any]
 
 
 def row(details: Details) -> tuple[str, ...]:
-    """Return the columns of a job in a list."""
+    """Return the cells of a job in a list, in the order of COLUMNS."""
     error = details["error"]["error"] if details["error"] else ""
     return (
         details["id"],
@@ -31,7 +31,7 @@ def row(details: Details) -> tuple[str, ...]:
 
 
 def print_details(details: Details) -> None:
-    """Print all of one job."""
+    """Print all fields of one job that have a value, and its log."""
     for name, value in _facts(details):
         if value:
             click.echo(f"{name:<10}{value}")
@@ -42,20 +42,20 @@ def print_details(details: Details) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print JSON: in one line for programs, indented for people."""
+    """Print JSON: indented on a terminal, otherwise in one line."""
     indent = 2 if sys.stdout.isatty() else None
-    # As bytes: JSON is UTF-8, whatever encoding the terminal is said to have.
+    # As bytes: JSON is UTF-8, whatever encoding Python assumes for standard output.
     click.echo(json.dumps(value, indent=indent, ensure_ascii=False).encode())
 
 
 def reason(details: Details) -> str:
-    """Say why a job has no result."""
+    """Return in a few words why a job has no result."""
     error = details["error"]
     return f"{error['error']} [{error['code']}]" if error else f"job {details['id']} was {details['state']}"
 
 
 def log_line(data: Mapping[str, Any]) -> str:
-    """Write one line of a job's log."""
+    """Return one line of a job's log, with its time and level."""
     return f"{local(data['time'])} {data['level']:<7} {data['text']}"
 
 
@@ -86,6 +86,6 @@ def _attempt(details: Details) -> str:
 
 
 def _took(details: Details) -> str:
-    """Say how long the run took, or takes by now; nothing if it has not begun."""
+    """Return how long the run took, or has taken so far; an empty text if it has not begun."""
     started = details["started"]
     return write_duration(seconds_between(started, details["finished"])) if started else ""

@@ -1,4 +1,4 @@
-"""micro jobs: lists, shows, watches, cancels, repeats and purges jobs."""
+"""micro jobs: lists, shows, watches, cancels, retries and purges jobs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for pr
 
 
 class JobsGroup(click.Group):
-    """Takes ``micro jobs`` with nothing but options for ``micro jobs list``."""
+    """Runs ``micro jobs list`` if no subcommand is given."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if all(each.startswith("-") for each in args[:1]):
@@ -35,10 +35,10 @@ class JobsGroup(click.Group):
 @source_options
 @click.pass_context
 def command(ctx: click.Context, /, **source: Any) -> None:
-    """List, show, watch, cancel, repeat and purge jobs; list them if no command is given.
+    """List, show, watch, cancel, repeat and purge jobs; without a command, list them.
 
-    They are the jobs of the Micro that runs with the same PID folder, else those of the job table that
-    the settings name; with --url those of another service.
+    These are the jobs of the Micro that runs with the same PID folder or, if none runs, of the job table
+    that the settings name. With --url they are the jobs of another service.
     """
     remember_source(ctx, source)
 
@@ -47,10 +47,10 @@ def command(ctx: click.Context, /, **source: Any) -> None:
 @click.option("--plugin", metavar="NAME", help="Only jobs of this plugin.")
 @click.option("--state", type=click.Choice([each.value for each in State]), help="Only jobs in this state.")
 @click.option(
-    "--since", metavar="TIME", callback=moment_option, help="Only jobs made since that time, or 2h."
+    "--since", metavar="TIME", callback=moment_option, help="Only jobs created since TIME, or 2h ago."
 )
-@click.option("--until", metavar="TIME", callback=moment_option, help="Only jobs made before that.")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="No more than that.")
+@click.option("--until", metavar="TIME", callback=moment_option, help="Only jobs created before TIME.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="List at most so many.")
 @_JSON
 @source_options
 @click.pass_context
@@ -83,9 +83,9 @@ def list_command(
 @source_options
 @click.pass_context
 def show_command(ctx: click.Context, /, id: str, as_json: bool, **source: Any) -> None:
-    """Show all of one job.
+    """Show all fields of one job.
 
-    Its result or error and its log are there once it is over; `micro jobs watch` shows them as they come.
+    Its result or error and its log are shown once it has ended; `micro jobs watch` shows them as they come.
     """
     with open_source(ctx, source) as client:
         job = client.job(id)
@@ -129,7 +129,7 @@ def cancel_command(ctx: click.Context, /, id: str, **source: Any) -> None:
 @source_options
 @click.pass_context
 def retry_command(ctx: click.Context, /, id: str, **source: Any) -> None:
-    """Start an ended job's run again; print the new job's id."""
+    """Run an ended job again, as a new job, and print the new job's id."""
     with open_source(ctx, source) as client:
         click.echo(client.job(id).retry().id)
 
@@ -140,15 +140,15 @@ def retry_command(ctx: click.Context, /, id: str, **source: Any) -> None:
     metavar="TIME",
     callback=seconds_option,
     required=True,
-    help="Delete what ended longer ago: 7d.",
+    help="Delete jobs that ended longer ago, such as 7d.",
 )
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @source_options
 @click.pass_context
 def purge_command(ctx: click.Context, /, older: float, yes: bool, **source: Any) -> None:
     """Delete jobs that ended long ago."""
     if not yes and not sys.stdin.isatty():
-        raise click.UsageError("Nobody is there to confirm it; give --yes.")
+        raise click.UsageError("There is no terminal to confirm this on; give --yes.")
     if not yes:
         click.confirm(f"Delete all jobs that ended more than {write_duration(older)} ago?", abort=True)
     with open_source(ctx, source) as client:

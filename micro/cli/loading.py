@@ -1,4 +1,4 @@
-"""Keeps the log from telling again what a command tells itself."""
+"""Loads the plugins for a command, without their output and log lines mixing into its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from micro.settings import Settings
 
 @contextmanager
 def silenced(*names: str) -> Iterator[None]:
-    """Let these loggers log nothing but what is critical."""
+    """Let these loggers log nothing below CRITICAL."""
     loggers = [logging.getLogger(name) for name in names]
     levels = [each.level for each in loggers]
     for each in loggers:
@@ -26,12 +26,12 @@ def silenced(*names: str) -> Iterator[None]:
 
 
 def load_quietly(settings: Settings) -> Micro:
-    """Load the plugins; the failures are in ``loaded.failed`` and not logged as well."""
+    """Load the plugins without logging; those that failed are in ``loaded.failed``."""
     with silenced("micro"):
         return load(settings)
 
 
 def load(settings: Settings) -> Micro:
-    """Load the plugins; what they print meanwhile is kept out of the command's own output."""
+    """Load the plugins; what they print meanwhile goes to standard error."""
     with redirect_stdout(sys.stderr):
         return Micro(settings)

@@ -16,7 +16,7 @@ _NAMES = ("log_folder_path", "log_file_name", "pid_folder_path")
 
 
 @click.command()
-@click.option("-f", "--follow", is_flag=True, help="Go on with what is written, until Ctrl-C.")
+@click.option("-f", "--follow", is_flag=True, help="Print new lines as they are written, until Ctrl-C.")
 @click.option(
     "-n",
     "--lines",
@@ -28,7 +28,7 @@ _NAMES = ("log_folder_path", "log_file_name", "pid_folder_path")
 @settings_options(*_NAMES)
 @click.pass_context
 def command(ctx: click.Context, /, follow: bool, lines: int, **flags: Any) -> None:
-    """Show the log of the Micro with this PID folder, or the one that the last has left."""
+    """Show the log of the Micro with this PID folder; if none runs, that of the last one."""
     settings = settings_in_use(resolve(ctx, flags))
     path = settings.log_folder_path / settings.log_file_name
     if not os.access(path, os.R_OK):
@@ -39,5 +39,5 @@ def command(ctx: click.Context, /, follow: bool, lines: int, **flags: Any) -> No
     tail = shutil.which("tail")
     if not tail:
         raise ConfigError(f"There is no `tail` to show the log file '{path}' with.")
-    # It follows a file that is moved away and made anew, as this one is.
+    # tail -F follows the name: Micro moves a full log file away and creates a new one.
     os.execv(tail, [tail, "-n", str(lines), *(["-F"] if follow else []), str(path)])

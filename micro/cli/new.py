@@ -1,4 +1,4 @@
-"""micro new: writes a plugin that works, with a test and a README."""
+"""micro new: writes a working plugin, with a test and a README."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OWN_CLASSES = ("PluginBase", "PluginDescription")
 
 @dataclass(frozen=True)
 class Names:
-    """The forms of a plugin's name: as given (folder, distribution), as a module, as people read it, ..."""
+    """The forms of a plugin's name: ``name`` as given is that of the folder and distribution."""
 
     name: str
     ident: str
@@ -39,11 +39,11 @@ class Names:
     default=".",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Where to make its folder; here by default.",
+    help="Create the plugin's folder in DIR; by default here.",
 )
 @click.option("--package", is_flag=True, help="Make a package to install with pip, not a plugin folder.")
 def command(name: str, path: Path, package: bool) -> None:
-    """Write a new plugin: a typed run(), examples, tests and a README that pass as they are."""
+    """Create a new plugin that works: a typed run(), examples, passing tests and a README."""
     names = _names(name)
     folder = path / name
     if folder.exists():
@@ -58,7 +58,7 @@ def command(name: str, path: Path, package: bool) -> None:
             (folder / file).write_text(text, encoding="utf-8")
     except OSError as err:
         raise click.UsageError(f"{folder} cannot be written: {err.strerror}.") from err
-    click.echo("\n".join([f"Made {folder}:", *(f"  {file}" for file, _ in files), ""]))
+    click.echo("\n".join([f"Created {folder}:", *(f"  {file}" for file, _ in files), ""]))
     click.echo("\n".join(["Next:", *(f"  {line}" for line in _next(folder, names, package))]))
 
 
@@ -75,7 +75,7 @@ def _names(name: str) -> Names:
 
 
 def _files(kind: str, names: Names) -> Iterator[tuple[Path, str]]:
-    """Yield the path, within the new folder, and the text of each file."""
+    """Yield the path, relative to the new folder, and the text of each file."""
     root = _TEMPLATES / kind
     for template in sorted(root.rglob("*.tmpl")):
         path = str(template.relative_to(root)).removesuffix(".tmpl").replace("IDENT", names.ident)

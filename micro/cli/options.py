@@ -1,4 +1,4 @@
-"""The flags of the settings, for ``micro`` itself and for its commands."""
+"""Flags for settings, for ``micro`` itself and for its commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Command = Callable[..., Any]
 
 
 def settings_options(*names: str) -> Callable[[Command], Command]:
-    """Give a command the flags of the named settings, or of all that have flags, and ``-c``."""
+    """Add ``-c`` and the flags of the named settings to a command; of all settings if none is named."""
 
     def decorate(function: Command) -> Command:
         for setting in reversed(list(table())):
@@ -28,7 +28,7 @@ def settings_options(*names: str) -> Callable[[Command], Command]:
 
 
 def resolve(ctx: click.Context, flags: Mapping[str, Any]) -> Settings:
-    """Load the settings with the flags of ``micro`` and those of the command, which win."""
+    """Load the settings with the flags of ``micro`` and of the command; the command's own win."""
     given = {name: value for name, value in flags.items() if value is not None}
     return load_settings({**(ctx.obj or {}), **given})
 
@@ -38,7 +38,7 @@ def _option(setting: Field[Any]) -> Callable[[Command], Command]:
     note = f"[env: {variable(setting)}" + (f"; default: {default}]" if default not in ("", False) else "]")
     help_text = f"{setting.metadata['help']} {note}"
     if isinstance(setting.default, bool):
-        # None, not False, when it is not given, so that the other layers are asked.
+        # None, not False, if the flag is not given, so that the variable, file or default decides.
         return click.option(
             *setting.metadata["flags"], setting.name, flag_value=True, default=None, help=help_text
         )

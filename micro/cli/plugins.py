@@ -1,4 +1,4 @@
-"""micro plugins: lists what is loaded, and what failed and why."""
+"""micro plugins: lists the loaded plugins, and those that failed, with the cause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A progress bar on the terminal, for a run in this process or one that is watched."""
+"""A progress bar on the terminal, for a run in this process or for a job that is watched."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ Report = tuple[float, float | None, str]
 
 
 class ProgressBar:
-    """A run's reporter that shows a bar on standard error, if that is a terminal, from the first report on.
+    """A run's reporter that shows a progress bar on standard error, if that is a terminal.
 
-    A context manager around the run; the bar is gone when it is left. Meanwhile lines that are logged or
-    printed go above it.
+    A context manager around the run. The first report shows the bar, the end of the block removes it. Lines
+    that are logged or printed meanwhile appear above the bar.
     """
 
     def __init__(self) -> None:
@@ -50,16 +50,16 @@ class ProgressBar:
                 _log_to(sys.stderr, self._bar.stop)
 
     def progress(self, done: float, total: float | None, message: str) -> None:
-        """Keep the report; the bar asks for it ten times a second."""
+        """Keep the report; the bar reads it ten times a second."""
         self._newest = (float(done), None if total is None else float(total), str(message))
         if self._wanted and self._bar is None:
             self._show()
 
     def log(self, level: str, text: str) -> None:
-        """Leave the line to the logging of this process, which has it too."""
+        """Do nothing: the logging of this process writes the line already."""
 
     def cancelled(self) -> bool:
-        """Nobody can ask but by Ctrl-C."""
+        """Return False: only Ctrl-C stops a run in this process."""
         return False
 
     def line(self, text: str) -> None:
@@ -74,7 +74,7 @@ class ProgressBar:
 
 
 class _Bar(Progress):
-    """Asks for the newest report when it is drawn, so that reporting itself costs next to nothing."""
+    """A bar that reads the newest report when it is drawn, so that reporting itself costs almost nothing."""
 
     def __init__(self, newest: Callable[[], Report], console: Console) -> None:
         self._newest = newest
@@ -85,7 +85,7 @@ class _Bar(Progress):
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        # What goes into a pipe must stay what the plugin printed.
+        # Do not redirect standard output into a pipe: that must stay exactly what the plugin printed.
         super().__init__(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())
         self.add_task("", total=None)
 
@@ -103,7 +103,7 @@ class _Done(ProgressColumn):
 
 
 def _log_to(before: Any, change: Callable[[], object]) -> None:
-    """Let the log follow standard error, for which the bar puts a stand-in that prints above it."""
+    """Start or stop the bar, which replaces ``sys.stderr``, and let log handlers use the new stream."""
     change()
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream is before:

@@ -1,4 +1,4 @@
-"""micro reload: brings changed plugins into service, and tells what came of it."""
+"""micro reload: lets the running Micro reload its plugins, and prints the outcome."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from micro.server.running import find_running
 
 
 class NotRunning(MicroError):
-    """There is no Micro to ask."""
+    """No Micro is running with this PID folder."""
 
     code = "not-running"
 
 
 @click.command()
-@click.option("--timeout", type=float, default=600, show_default=True, help="Longest to wait, in seconds.")
+@click.option("--timeout", type=float, default=600, show_default=True, help="Wait at most so many seconds.")
 @settings_options("pid_folder_path")
 @click.pass_context
 def command(ctx: click.Context, /, timeout: float, **flags: Any) -> None:
-    """Let the Micro with this PID folder load its plugins anew.
+    """Let the Micro with this PID folder reload its plugins.
 
-    They are checked first: if one that has changed is broken, the version that runs goes on serving, the
-    faults are listed, and the exit code is 1.
+    The plugins are checked first. If a changed one is broken, the running version continues to serve, the
+    errors are listed, and the exit code is 1.
     """
     settings = resolve(ctx, flags)
     running = find_running(settings)

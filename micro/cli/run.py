@@ -39,7 +39,7 @@ _MOST_LINES = 20
 @click.option(
     "--example", "number", type=int, metavar="N", help="Take the parameters of the plugin's Nth example."
 )
-@click.option("--job", "as_job", is_flag=True, help="Let a worker of the running Micro do it, and watch.")
+@click.option("--job", "as_job", is_flag=True, help="Run it as a job of the running Micro, and watch it.")
 @settings_options("plugin_path", "pid_folder_path")
 @click.pass_context
 def command(
@@ -54,8 +54,8 @@ def command(
 ) -> None:
     """Run a plugin here and print its JSON.
 
-    VALUE is typed as the plugin's parameter is; KEY:=JSON gives any JSON value, and a lone - reads
-    all parameters as JSON from standard input. Later ones win: example, JSON, KEY=VALUE.
+    VALUE is converted to the type of the plugin's parameter; KEY:=JSON gives any JSON value, and a lone -
+    reads all parameters as JSON from standard input. KEY=VALUE overrides --json, which overrides --example.
     """
     settings = resolve(ctx, flags)
     if as_job:
@@ -125,7 +125,7 @@ def _run(ctx: click.Context, micro: Micro, plugin: Plugin, params: Mapping[str, 
 
 
 def _told(error: InvalidParameters) -> list[str]:
-    """Tell one wrong parameter in the sentence itself, several in a line each."""
+    """Return the lines of the message: one for a single wrong parameter, otherwise one for each."""
     if len(error.errors) < 2:
         return [error.message]
     lines = [f"  {label(each.pointer)}: {each.message}" for each in error.errors[:_MOST_LINES]]
@@ -138,13 +138,13 @@ def _complain(first: str, *lines: str) -> None:
 
 
 def _print(result: str) -> None:
-    # As bytes: the result is UTF-8, whatever encoding the terminal is said to have.
+    # As bytes: the result is UTF-8, whatever encoding Python assumes for standard output.
     click.echo((_indented(result) if sys.stdout.isatty() else result).encode())
 
 
 def _indented(result: str) -> str:
     try:
         return json.dumps(json.loads(result), indent=2, ensure_ascii=False)
-    # Python reads no number of more than some thousand digits.
+    # Python refuses to parse integers of more than 4,300 digits.
     except ValueError:
         return result

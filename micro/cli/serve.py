@@ -1,4 +1,4 @@
-"""micro -G -C: serves, in the foreground or as a daemon, and says where."""
+"""micro -G -C: serves in the foreground or as a daemon, and prints the addresses."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from micro.settings import Settings
 
 
 def serve_in_foreground(settings: Settings, rest: Ahead | None = None) -> int:
-    """Serve until told to stop; return the exit code. ``rest`` is a process for REST, already started."""
+    """Serve until a signal stops it; return the exit code. ``rest`` is a REST process that has started."""
     return serve(settings, lambda *told: click.echo(_announcement(*told)), sys.stderr, rest)
 
 
 def serve_in_background(settings: Settings) -> int:
-    """Start to serve in a process of its own, and return the exit code once that is ready."""
+    """Serve in a daemon process; print its announcement and return 0 once it is ready."""
 
     def work(tell: Callable[[str], None]) -> int:
         return serve(settings, lambda *told: tell("\n".join((_announcement(*told), _how_to_go_on(*told)))))
@@ -34,7 +34,7 @@ def serve_in_background(settings: Settings) -> int:
 
 def _announcement(settings: Settings, serving: Serving) -> str:
     if settings.log_format == "json":
-        # Where both streams go to one place, each line of it is an object.
+        # One JSON object too: standard output and the log may go to the same place.
         where = " ".join((*serving.rest_urls, masked_urls(serving.broker_url)))
         return json_line("micro", f"Micro {__version__} serves {_count(serving)} at {where}".rstrip())
     return "\n".join(_lines(settings, serving))
@@ -59,4 +59,4 @@ def _lines(settings: Settings, serving: Serving) -> Iterator[str]:
 
 def _how_to_go_on(settings: Settings, serving: Serving) -> str:
     log = settings.log_folder_path / settings.log_file_name
-    return f"  Log     {log}\n`micro status` shows how it is, `micro stop` ends it."
+    return f"  Log     {log}\n`micro status` shows its state, `micro stop` stops it."

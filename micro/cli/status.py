@@ -1,4 +1,4 @@
-"""micro status: shows what the running Micro does."""
+"""micro status: shows the processes, plugins, queues and jobs of the running Micro."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def command(ctx: click.Context, /, as_json: bool, **flags: Any) -> None:
 
 
 def _waiting(settings: Settings) -> dict[str, Any]:
-    """Ask the broker and the job table, loading no plugin."""
+    """Return queue depths and job counts, without loading any plugin."""
     if not settings.broker_url:
         return {}
     jobs = Jobs(Micro(settings, Plugins(create_hook_manager())))
@@ -81,7 +81,7 @@ def _show(status: dict[str, Any]) -> None:
 
 
 def _show_waiting(status: dict[str, Any]) -> None:
-    """Tell of queues and jobs, where there can be any."""
+    """Print queue depths and job counts; nothing for a Micro without workers that has no counts."""
     if "worker1" in (each["name"] for each in status["processes"]) or status["queues"] or status["jobs"]:
         queues, jobs = status["queues"], status["jobs"]
         depths = ", ".join(f"{each['name']} {each['depth']}" for each in queues or ())

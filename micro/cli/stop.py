@@ -1,4 +1,4 @@
-"""micro stop: stops the running Micro and waits for its end."""
+"""micro stop: stops the running Micro and waits until it has ended."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from micro.server.running import find_running
 from micro.status import lives
 
 _LOOK_SECONDS = 0.05
-# For what the processes need beyond their grace to be killed and buried.
+# Seconds that the supervisor needs, after the grace period, to kill and reap its processes.
 _MORE_SECONDS = 10
 
 
@@ -33,7 +33,7 @@ class NotStopped(MicroError):
 def command(ctx: click.Context, /, **flags: Any) -> None:
     """Stop the Micro with this PID folder: it finishes what runs, at most for its stop_timeout.
 
-    Exits 0 when it has ended, also where none was running.
+    Exits 0 when it has ended, and also if none was running.
     """
     settings = resolve(ctx, flags)
     running = find_running(settings)
@@ -44,8 +44,8 @@ def command(ctx: click.Context, /, **flags: Any) -> None:
     _ask(running.pid)
     if not _has_ended(running.pid, patience):
         raise NotStopped(
-            f"Micro, process {running.pid}, has not stopped within {patience} seconds; its log tells what it"
-            " waits for, and a second `micro stop` lets it wait no longer."
+            f"Micro, process {running.pid}, has not stopped within {patience} seconds. Its log says what it"
+            " waits for; a second `micro stop` ends it without waiting."
         )
     click.echo(f"Micro, process {running.pid}, has stopped.")
 

@@ -1,4 +1,4 @@
-"""Reaches the jobs of a service through its job table, for commands beside it."""
+"""Client of a service's jobs through its job table, for commands on the same machine."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TableService(TaskService):
     def _jobs(self) -> Jobs:
         settings = self._settings
         shared = settings.jobs_url and not settings.broker_url
-        # Whoever has the broker of a shared table finds the job there within seconds.
+        # A shared table, but no broker to wake a worker through: a worker's sweep finds the job in seconds.
         wake = (lambda _job, _queue: False) if shared else None
         return Jobs(self._given or Micro(settings), self.store, wake)
 

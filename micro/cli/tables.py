@@ -8,7 +8,7 @@ from typing import Any
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
-    """Print the rows; on a terminal they are fitted to it, into a pipe each row is one whole line."""
+    """Print the rows: on a terminal they are fitted to its width, elsewhere each row is one whole line."""
     from rich import box
     from rich.console import Console
     from rich.table import Table

@@ -1,4 +1,4 @@
-"""Reads and writes times and durations as they are put on a command line."""
+"""Parses and formats times and durations for the command line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([wdhms])(?:\s+ago)?")
 
 
 def seconds_option(ctx: click.Context, param: click.Parameter, value: str) -> float:
-    """Read the value of an option that is a duration, as seconds."""
+    """Return the duration in an option, in seconds; for click."""
     seconds = read_duration(value)
     if seconds is None:
         raise click.BadParameter(f"expected a duration such as 90s, 1.5h or 7d, found {value!r}.")
@@ -20,7 +20,7 @@ def seconds_option(ctx: click.Context, param: click.Parameter, value: str) -> fl
 
 
 def moment_option(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
-    """Read the value of an option that is a time in ISO 8601, local if it has no zone, or how long ago."""
+    """Return the time in an option: ISO 8601 (local without a zone) or an age such as ``2h``; for click."""
     if value is None:
         return None
     seconds = read_duration(value)
@@ -35,13 +35,13 @@ def moment_option(ctx: click.Context, param: click.Parameter, value: str | None)
 
 
 def read_duration(text: str) -> float | None:
-    """Return the seconds that ``2d``, ``1.5h`` or ``90s ago`` stand for, None if it is no duration."""
+    """Return the seconds in a text such as ``2d``, ``1.5h`` or ``90s ago``; None if it is no duration."""
     found = _DURATION.fullmatch(text.strip().lower())
     return float(found[1]) * _UNITS[found[2]] if found else None
 
 
 def write_duration(seconds: float) -> str:
-    """Write a duration in the largest unit that it has two of, short enough for a table."""
+    """Return a duration in the largest unit of which it has two or more, such as ``90s`` or ``3h``."""
     for unit in "dhms":
         if seconds >= 2 * _UNITS[unit]:
             return f"{seconds / _UNITS[unit]:.0f}{unit}"
@@ -55,5 +55,5 @@ def seconds_between(iso: str, until: str | None = None) -> float:
 
 
 def local(iso: str) -> str:
-    """Write an ISO time in the local zone, to the second."""
+    """Return an ISO time as text in the local zone, to the second."""
     return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,4 +1,4 @@
-"""Follows a job on the terminal: a progress bar, its log, and in the end its result."""
+"""Follows a job on the terminal: shows a progress bar and its log, and finally prints its result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _INTERRUPTED = 128 + signal.SIGINT
 def run_as_job(micro: Micro, name: str, params: Mapping[str, Any]) -> int:
     """Submit the run to the job table of ``micro``'s settings, watch it, and return the exit code.
 
-    Those settings are to be the ones of ``settings_in_use``, so that its worker runs the job.
+    The settings must come from ``settings_in_use``: then a worker of the running Micro runs the job.
     """
     with TableClient(micro.settings, micro) as client:
         job = client.submit(name, **params)
@@ -30,9 +30,9 @@ def run_as_job(micro: Micro, name: str, params: Mapping[str, Any]) -> int:
 
 
 def watch(job: Job) -> int:
-    """Follow the job until it is over, print its result, and return the exit code.
+    """Follow the job until it has ended, print its result, and return the exit code.
 
-    Ctrl-C ends the watching, not the job.
+    Ctrl-C ends the watching and leaves the job running; the exit code is then 130.
     """
     try:
         with ProgressBar() as bar:
@@ -45,7 +45,7 @@ def watch(job: Job) -> int:
 
 
 def finish(job: Job) -> int:
-    """Print the result of a job that is over, or why it has none; return the exit code."""
+    """Print the result of a job that has ended, or why it has none; return the exit code."""
     if job.state == "succeeded":
         print_json(job.result())
         return EXIT_OK

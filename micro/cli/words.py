@@ -1,4 +1,4 @@
-"""Says in plain words what a JSON Schema takes, and finds its alternatives."""
+"""Describes in a few words which values a JSON Schema accepts, and lists its alternatives."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _LONGEST_PATTERN = 40
 
 
 def alternatives(schema: Schema, root: Schema) -> Iterator[Schema]:
-    """Yield the schemas of which a value must fit one: references followed, unions laid flat."""
+    """Yield the schemas of which a value must match one: references are resolved, unions flattened."""
     target = schema.get("$ref")
     if target:
         yield from alternatives(_referred(target, root), root)
@@ -54,7 +54,7 @@ def alternatives(schema: Schema, root: Schema) -> Iterator[Schema]:
 
 
 def in_words(schema: Schema, root: Schema) -> str:
-    """Say what a value of the schema is, such as "whole number, at least 1"."""
+    """Return a description of the values that the schema accepts, such as "whole number, at least 1"."""
     return _joined(dict.fromkeys(_one_in_words(each, root) for each in alternatives(schema, root)))
 
 
@@ -83,7 +83,7 @@ def _one_in_words(schema: Schema, root: Schema) -> str:
 
 
 def _object_in_words(schema: Schema, root: Schema) -> str:
-    # Names only, as an object may hold others of its own kind.
+    # Names only: a description of the values would not end for an object that contains its own kind.
     if names := ", ".join(schema.get("properties", {})):
         return f"object ({names})"
     values = schema.get("additionalProperties")
@@ -97,7 +97,7 @@ def _limits(schema: Schema) -> Iterator[str]:
         elif low in schema or high in schema:
             yield f"at least {schema[low]}{unit}" if low in schema else f"at most {schema[high]}{unit}"
     yield from (phrase.format(schema[key]) for key, phrase in _BOUNDS.items() if key in schema)
-    # Longer ones tell people nothing; those of Decimal and bytes are such.
+    # Longer patterns, such as those of Decimal and bytes, do not help a reader.
     if "pattern" in schema and len(schema["pattern"]) <= _LONGEST_PATTERN:
         yield f"that matches {schema['pattern']}"
 

@@ -1,4 +1,4 @@
-"""The client: the operations of a service, and its jobs."""
+"""The class Client: the operations of a service, and its jobs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ _PAGE = 100
 
 
 class Client:
-    """What a service offers; safe to share by threads, to be made anew in a forked process.
+    """The operations of a service. Safe to share between threads; make a new one after a fork.
 
-    Errors are those of ``micro.errors``, with the ``status`` and ``code`` that the service gave, a plugin's
-    own as PluginError; ServiceUnreachable if it does not answer. What is safe to repeat is repeated for
-    some seconds when a connection fails; a run is not, unless the call cannot have arrived.
+    Each operation raises the errors of ``micro.errors``, with the service's ``status`` and ``code``; a
+    plugin's own error is a PluginError. Raises ServiceUnreachable if the service does not answer. If the
+    connection fails, calls that are safe to repeat are retried for some seconds; a run is retried only if
+    the call cannot have arrived.
     """
 
     def __init__(self, service: Service) -> None:
@@ -43,11 +44,11 @@ class Client:
         self._service.close()
 
     def plugins(self) -> list[Fields]:
-        """List the plugins: name, version, description."""
+        """Return the plugins; each has a name, a version and a description."""
         return self._service.plugins()
 
     def info(self, name: str) -> Fields:
-        """Describe one plugin, its parameters among it."""
+        """Return the description of one plugin, including its parameters."""
         return self._service.info(name)
 
     def help(self, name: str) -> Fields:
@@ -55,22 +56,22 @@ class Client:
         return self._service.help(name)
 
     def run(self, name: str, /, **params: Any) -> Fields:
-        """Run the plugin with these parameters and return its result."""
+        """Run the plugin with these parameters, and return its result once it has ended."""
         return self._service.run(name, params)
 
     def submit(self, name: str, /, **params: Any) -> Job:
-        """Start a run that outlives this call, and return its job."""
+        """Start a run as a job, without waiting for its end, and return the job."""
         return self.submit_once(uuid4().hex, name, **params)
 
     def submit_once(self, key: str, name: str, /, **params: Any) -> Job:
-        """Start a run under a key of the caller's: the same call again returns the same job.
+        """Start a run as a job under a key that the caller chooses: the same call returns the same job.
 
-        Raises Conflict when the key was used with another plugin or other parameters.
+        Raises Conflict if the key was used with another plugin or other parameters.
         """
         return Job(self._service, self._service.submit(name, params, key))
 
     def job(self, id: str) -> Job:
-        """Return the job with that id; raise JobNotFound."""
+        """Return the job with this id; raise JobNotFound if there is none."""
         return Job(self._service, self._service.job(id))
 
     def jobs(
@@ -82,7 +83,7 @@ class Client:
         until: datetime | None = None,
         limit: int | None = None,
     ) -> Iterator[Job]:
-        """Yield jobs, newest first; ``since`` and ``until`` bound when they were made."""
+        """Yield at most ``limit`` jobs, newest first; ``since`` and ``until`` bound the time of creation."""
         given = {"plugin": plugin, "state": state, "since": _iso(since), "until": _iso(until)}
         filters = {name: value for name, value in given.items() if value is not None}
         left = limit
@@ -95,13 +96,13 @@ class Client:
             left = None if left is None else left - len(page)
 
     def purge(self, older: float) -> int:
-        """Delete the jobs that ended more than ``older`` seconds ago; return how many these were."""
+        """Delete the jobs that ended more than ``older`` seconds ago; return how many were deleted."""
         before = datetime.now(UTC) - timedelta(seconds=older)
         count = 0
         for job in self.jobs(until=before):
             finished = job.known["finished"]
             if finished and datetime.fromisoformat(finished) < before:
-                # Another may have deleted it meanwhile.
+                # Another client may have deleted the job meanwhile.
                 with suppress(JobNotFound):
                     job.delete()
                     count += 1
@@ -109,5 +110,5 @@ class Client:
 
 
 def _iso(moment: datetime | None) -> str | None:
-    # A time without a zone is meant as the caller's.
+    # A time without a zone is in the caller's local zone.
     return None if moment is None else moment.astimezone().isoformat()

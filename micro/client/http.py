@@ -1,4 +1,4 @@
-"""Reaches a service over HTTP."""
+"""The operations of a service, over HTTP."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from micro.client.wire import Wire
 
 
 class HttpService:
-    """The operations of the service behind a wire."""
+    """The operations of the service that ``wire`` sends requests to."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
@@ -48,7 +48,7 @@ class HttpService:
     def submit(self, name: str, params: Mapping[str, Any], key: str) -> Fields:
         headers = {"Prefer": "respond-async", "Idempotency-Key": key}
         path, body = f"/run/{_quoted(name)}", to_json(params)
-        # The key makes it safe: the second of two equal calls gets the job of the first.
+        # The idempotency key makes a retry safe: the second of two equal calls gets the job of the first.
         job: Fields = self._ask("POST", path, body=body, headers=headers, repeatable=True)
         return job
 
@@ -78,7 +78,7 @@ class HttpService:
 
     def feeds(self, job: str, after: int) -> Generator[Feed, None, None]:
         told = True
-        # A stream that ended is asked once more, since only 204 says that there is no more to come.
+        # After a stream with events, ask again: only status 204 says that no event will follow.
         while told:
             told = False
             for feed in self._stream(job, after):
@@ -120,7 +120,7 @@ def _quoted(name: str) -> str:
 
 
 def _blocks(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-    """Yield the blocks of an event stream, each as soon as it is whole."""
+    """Yield the blocks of an event stream, each as soon as it is complete."""
     rest = b""
     while chunk := response.read1():
         *blocks, rest = (rest + chunk).split(b"\n\n")
@@ -130,6 +130,6 @@ def _blocks(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
 def _feed(block: bytes) -> Feed:
     fields = dict(line.split(": ", 1) for line in block.decode().splitlines() if ": " in line)
     if "data" not in fields:
-        # A comment, which only shows that the service is still there.
+        # A comment or the field ``retry``: no event, but it shows that the service still answers.
         return Feed()
     return Feed((Event(int(fields["id"]), fields["event"], json.loads(fields["data"])),))

@@ -1,4 +1,4 @@
-"""A job as its caller holds it."""
+"""The class Job: one job of a service, for the client's caller."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from micro.errors import StoreUnavailable
 
 _FINISHED = ("succeeded", "failed", "cancelled")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0
-# As long as a service may take to start anew while somebody waits for a job.
+# Seconds without an answer until waiting for a job fails: a service may restart meanwhile.
 _PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run has come: ``done`` of ``total`` (None: unknown), and a word about it."""
+    """A progress report: ``done`` of ``total`` (None: unknown), and a short message."""
 
     done: float
     total: float | None = None
@@ -29,7 +29,7 @@ class Progress:
 
 
 class Job:
-    """One job of a service. Its properties ask the service, until the job is over and cannot change."""
+    """One job of a service. Its properties ask the service for current values, until the job has ended."""
 
     def __init__(self, service: Service, fields: Fields, *, whole: bool = True) -> None:
         self._service = service
@@ -41,22 +41,22 @@ class Job:
 
     @property
     def id(self) -> str:
-        """The job's id, under which any process finds it."""
+        """The job's id; with it, ``Client.job`` finds the job in any process."""
         return str(self._fields["id"])
 
     @property
     def plugin(self) -> str:
-        """The name of the plugin that it runs."""
+        """The name of the plugin that the job runs."""
         return str(self._fields["plugin"])
 
     @property
     def known(self) -> Mapping[str, Any]:
-        """What was last told of the job, without asking again; in a list without the parameters."""
+        """The job's fields in the last answer, without asking again; those of a listing lack parameters."""
         return self._fields
 
     @property
     def details(self) -> Mapping[str, Any]:
-        """All that the service tells of the job, times in ISO 8601, as it is now."""
+        """All fields of the job, as they are now; times are ISO 8601 text."""
         return self._current(whole=True)
 
     @property
@@ -66,12 +66,12 @@ class Job:
 
     @property
     def finished(self) -> bool:
-        """Whether it is over."""
+        """True if the job has ended, with or without success."""
         return self.state in _FINISHED
 
     @property
     def progress(self) -> Progress | None:
-        """How far the run is; None if it has not told."""
+        """The run's newest progress report; None if it has not reported any."""
         found = self._current()["progress"]
         return None if found is None else Progress(**found)
 
@@ -82,15 +82,15 @@ class Job:
         return error_of(fields, ran=True) if fields else None
 
     def refresh(self) -> Job:
-        """Ask the service how the job is, and return it."""
+        """Fetch the job's current fields from the service; return the job."""
         self._fields, self._whole = self._service.job(self.id), True
         return self
 
     def result(self, timeout: float | None = None) -> Fields:
-        """Wait until the run is over, and return what it returned.
+        """Wait until the run has ended, and return its result.
 
-        Raises the error that it failed with, JobCancelled, or TimeoutError when it is not over after
-        ``timeout`` seconds; the run then goes on.
+        Raises the error of a run that failed; JobCancelled; and TimeoutError if the run has not ended after
+        ``timeout`` seconds (None: no limit). The run then goes on.
         """
         self._wait(timeout)
         if self._fields["state"] == "succeeded":
@@ -100,7 +100,7 @@ class Job:
         raise JobCancelled(f"Job {self.id} was cancelled")
 
     def cancel(self) -> Job:
-        """Cancel the job, or ask its run to stop; return it. Raises Conflict if it has ended by itself."""
+        """Cancel the job, or ask its run to stop; return it. Raises Conflict if it succeeded or failed."""
         self._fields, self._whole = self._service.cancel(self.id), True
         return self
 
@@ -113,12 +113,13 @@ class Job:
         self._service.delete(self.id)
 
     def events(self, after: int = 0) -> Iterator[Event]:
-        """Yield what happens to the job, from the event ``after`` on, until it is over.
+        """Yield the job's events after number ``after``, until the job has ended.
 
-        Goes on where it was when the connection is lost, unless the service stays away for a minute.
+        A lost connection is opened again, and no event is lost or repeated. Raises ServiceUnreachable or
+        StoreUnavailable if there is no answer for a minute.
         """
         patience = Patience(_PATIENCE)
-        lost = ServiceUnreachable(f"{self._service.url} ends the events of job {self.id} again and again")
+        lost = ServiceUnreachable(f"{self._service.url} keeps closing the event stream of job {self.id}")
         while True:
             try:
                 with closing(self._service.feeds(self.id, after)) as feeds:

@@ -1,4 +1,4 @@
-"""Writes parameters as JSON, those too that JSON has no type for."""
+"""Writes parameters as JSON, including dates, UUIDs, paths, bytes and sets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from micro.errors import BadRequest
 
 
 def to_json(params: Mapping[str, Any]) -> str:
-    """Return the parameters as the text of a JSON object; raise BadRequest for what cannot be written."""
+    """Return the parameters as the text of a JSON object; raise BadRequest for a value without JSON form."""
     try:
         return json.dumps(params, default=_plain, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as err:

@@ -1,4 +1,4 @@
-"""What a client needs of a service, whichever way it is reached."""
+"""Protocol of the operations that the client calls on a service, and the events of a job."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Fields = dict[str, Any]
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened to a job; ``kind`` is ``state``, ``progress`` or ``log``.
+    """One event of a job; ``kind`` is ``state``, ``progress`` or ``log``.
 
-    Numbers rise within a job and may skip, as of several states or reports only the newest is kept.
+    Numbers rise within a job, with gaps: of its states, and of its progress reports, only the newest is kept.
     """
 
     number: int
@@ -23,14 +23,14 @@ class Event:
 
 @dataclass(frozen=True)
 class Feed:
-    """Some events, in order; ``over`` says that none will ever follow them."""
+    """Some events, in order; ``over`` is True if no events will follow these."""
 
     events: tuple[Event, ...] = ()
     over: bool = False
 
 
 class Service(Protocol):
-    """The operations; ``url`` is fit to be shown. Each raises MicroErrors, ServiceUnreachable among them."""
+    """The operations of a service, which raise MicroError; ``url`` names it in messages, without secrets."""
 
     url: str
 
@@ -58,6 +58,6 @@ class Service(Protocol):
     def delete(self, job: str) -> None: ...
 
     def feeds(self, job: str, after: int) -> Generator[Feed, None, None]:
-        """Yield what happens after the event ``after``, until all is told or the connection ends."""
+        """Yield the events after number ``after``, until the job has ended or the connection ends."""
 
     def close(self) -> None: ...

@@ -1,4 +1,4 @@
-"""What a client raises: the errors of Micro, by their codes, and those of a service that does not answer."""
+"""Errors of the client: Micro's own, by their codes, and those of a service that does not answer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from micro.errors import (
 
 
 class ServiceUnreachable(MicroError):
-    """No Micro answers at the address; ``sent`` tells whether the call may have arrived all the same."""
+    """No Micro answers at the URL; ``sent`` is True if the call may have arrived all the same."""
 
     status = 503
     code = "service-unreachable"
@@ -43,7 +43,7 @@ class ServiceUnreachable(MicroError):
 
 
 class NoAnswer(ServiceUnreachable, TimeoutError):
-    """The service took the call, as far as one can tell, and did not answer in time."""
+    """The call has probably arrived, but the service did not answer in time."""
 
     status = 504
     code = "no-answer"
@@ -83,9 +83,9 @@ _BY_CLASS_NAME: Mapping[str, str] = {each.__name__: code for code, each in _BY_C
 
 
 def error_of(fields: Mapping[str, Any], status: int | None = None, *, ran: bool = False) -> MicroError:
-    """Make the error that a service's answer tells of.
+    """Return the error that a service's answer describes.
 
-    An unknown code is that of a plugin where it ``ran``, and the service's own elsewhere.
+    An unknown code is the plugin's if the plugin ``ran``, otherwise the service's.
     """
     code = str(fields.get("code") or "")
     status = status or fields.get("status")

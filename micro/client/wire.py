@@ -1,4 +1,4 @@
-"""Sends one HTTP request and reads the answer; what goes wrong becomes an error of Micro."""
+"""HTTP transport: sends requests, reads responses, and raises Micro's errors for failures."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from micro.errors import ConfigError
 from micro.secrets import masked_urls
 
 _CONNECT_SECONDS = 10.0
-# A service sends something at least every 15 seconds.
+# Read timeout of an event stream, in which a service sends something at least every 15 seconds.
 _SILENCE_SECONDS = 40.0
 _MOST_REDIRECTS = 5
 _MOST_IDLE_CONNECTIONS = 32
 _KEY_HEADER = "X-API-Key"
 _GATEWAY_TROUBLE = (502, 503, 504)
-# What a service itself refuses a run with, before the plugin is asked.
+# Codes of errors with which the service itself refuses a run, before the plugin is called.
 _REFUSALS = {
     "unauthorized",
     "forbidden",
@@ -48,7 +48,10 @@ _NOT_SENT = (NewConnectionError, ConnectTimeoutError, ProxyError, LocationValueE
 
 
 class Wire:
-    """The requests to one base URL; safe to share by threads. ``timeout`` is how long an answer may take."""
+    """Requests to one base URL; safe to share between threads.
+
+    ``timeout`` is how many seconds a response may take (None: no limit). Raises ConfigError for a bad URL.
+    """
 
     def __init__(self, url: str, api_key: str | None, timeout: float | None) -> None:
         parts = urlsplit(url)
@@ -64,7 +67,7 @@ class Wire:
         self._pool = _make_pool(parts.scheme, parts.hostname)
 
     def close(self) -> None:
-        """Close the connections that are kept."""
+        """Close the kept connections; the next request opens a new one."""
         self._pool.clear()
 
     def send(
@@ -76,7 +79,7 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         stream: bool = False,
     ) -> urllib3.BaseHTTPResponse:
-        """Return the answer to the request, whatever its status; raise ServiceUnreachable where is none."""
+        """Return the response, whatever its status; raise ServiceUnreachable if there is none."""
         kind = {"Content-Type": "application/json"} if body is not None else {}
         read = _SILENCE_SECONDS if stream else self._timeout
         try:
@@ -92,9 +95,9 @@ class Wire:
             raise self._trouble(err) from err
 
     def content(self, response: urllib3.BaseHTTPResponse, *, ran: bool = False) -> Any:
-        """Return the JSON of a good answer; raise the error that any other one tells of.
+        """Return the JSON of a successful response; raise the error that any other response describes.
 
-        Where a plugin ``ran``, codes that are not Micro's are taken for the plugin's.
+        If a plugin ``ran``, error codes that are not Micro's are taken for the plugin's.
         """
         status = response.status
         if status == HTTPStatus.NO_CONTENT:
@@ -119,14 +122,14 @@ class Wire:
         cause = masked_urls(str(err))
         if isinstance(err, SSLError):
             return ServiceUnreachable(
-                f"No safe connection to {self.url} ({cause}); is it https there? SSL_CERT_FILE names more CAs"
+                f"No secure connection to {self.url} ({cause}); is it https? SSL_CERT_FILE names its CA"
             )
         sent = not isinstance(err, _NOT_SENT)
         what = "broke off" if sent else "cannot be reached"
         return ServiceUnreachable(f"{self.url} {what} ({cause}); does Micro run there, with -G?", sent)
 
     def _stranger(self, status: int) -> ServiceUnreachable:
-        """Tell of an answer that is not Micro's, but that of a proxy before it or of something else."""
+        """Return the error for a response that is not Micro's, but a proxy's or another server's."""
         hint = "does Micro run behind it?" if status in _GATEWAY_TROUBLE else "is the URL right?"
         error = ServiceUnreachable(f"{self.url} answered {status}, and not as Micro does; {hint}", sent=True)
         error.status = status
@@ -134,7 +137,7 @@ class Wire:
 
 
 def _make_pool(scheme: str, host: str) -> urllib3.PoolManager:
-    # False: raise what happened as it is. Redirects keep the method, but take no secrets to other hosts.
+    # False: do not retry, and raise the original exception. Secrets are not sent on to another host.
     retries = urllib3.Retry(
         total=None,
         connect=False,
@@ -153,6 +156,6 @@ def _make_pool(scheme: str, host: str) -> urllib3.PoolManager:
 
 
 def _user(url: str) -> str | None:
-    """Return ``name:password`` if the URL holds them."""
+    """Return the ``name:password`` in the URL; None if it has none."""
     parts = urlsplit(url)
     return f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None

@@ -1,1 +1,1 @@
-"""Runs that outlive a request: the job table, and what is done with jobs."""
+"""Jobs: runs that outlive a request. The job table, and every operation on it."""

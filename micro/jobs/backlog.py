@@ -1,4 +1,4 @@
-"""Looks up what waits and how many jobs there are, bounded in time, and however often it is asked for."""
+"""Queue depths and job counts, cached and with a timeout."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Numbers = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Counts:
-    """Jobs by state, and runs that wait by queue; None where the job table or the broker did not answer."""
+    """Jobs by state, and waiting runs by queue; None if the job table or the broker did not answer."""
 
     jobs: Numbers | None
     queues: Numbers | None
 
 
 class Backlog:
-    """Asks the job table and the broker at once, and gives them two seconds; answers are kept for three."""
+    """Asks the job table and the broker in parallel, waits two seconds at most, and caches for three."""
 
     def __init__(self, find_jobs: Callable[[], Jobs]) -> None:
         self._find_jobs = find_jobs
@@ -37,13 +37,13 @@ class Backlog:
         self._queues = Inquiry(lambda: _tried(lambda: queue_depths(find_jobs())), _KEEP_SECONDS)
 
     def load(self) -> None:
-        """Import what asking needs, which on a busy machine can take longer than an answer may."""
+        """Import the libraries in advance: on a busy machine this can take longer than the timeout."""
         with suppress(Exception):
-            # What fails here is what fails when they are asked, and told then.
+            # The same error comes again in counts(), which then returns None for it.
             load_libraries(self._find_jobs())
 
     def counts(self) -> Counts:
-        """Return what they answered."""
+        """Return the counts, at most three seconds old; this takes two seconds at most."""
         self._jobs.begin()
         self._queues.begin()
         deadline = time.monotonic() + _PATIENCE_SECONDS
@@ -58,6 +58,6 @@ def _count_jobs(jobs: Jobs) -> Numbers:
 def _tried(count: Callable[[], Numbers]) -> Numbers | None:
     try:
         return count()
-    # Each broker's library has errors of its own; that one does not answer is no fault of who asks.
+    # Each broker's library has its own exceptions. Whatever they are, the count is unknown.
     except Exception:
         return None

@@ -1,4 +1,4 @@
-"""What a worker node starts with its connection to the broker."""
+"""Celery's consumer as Micro's worker nodes use it: reconnecting, queues, prefetch count."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from kombu.entity import Queue
 
 from micro.jobs.queue import is_job_queue
 
-# Seconds between tries to reach a broker that has gone; Celery's own are two, four, and on to half a minute.
+# Seconds between attempts to reconnect to the broker. Celery's own pauses grow from two seconds to 30.
 _AGAIN = {"interval_start": 1.0, "interval_step": 1.0, "interval_max": 5.0}
 _LOOK_SECONDS = 0.5
 _LEAST_FETCHED = 2
 
 
 class UsefulDelayedDelivery(DelayedDelivery):  # type: ignore[misc]
-    """Declares RabbitMQ's 28 queues of delayed messages only where some queue could get one from them.
+    """Declares RabbitMQ's 28 queues for delayed messages only if an exchange can use them.
 
-    Celery declares them, replicated, for every node that reads a quorum queue, and then uses them for no
-    exchange of the direct kind, which those of Micro are.
+    Celery declares these queues, replicated, for every node that reads a quorum queue. It never uses them
+    for exchanges of type ``direct``, and Micro's exchanges are direct.
     """
 
     def include_if(self, c: Consumer) -> bool:
@@ -32,9 +32,9 @@ class UsefulDelayedDelivery(DelayedDelivery):  # type: ignore[misc]
 
 
 class Fetch(StartStopStep):  # type: ignore[misc]
-    """Lets a node of one process fetch two messages for jobs, of those that RabbitMQ keeps in quorum queues.
+    """Lets a node with one process prefetch two messages from RabbitMQ's quorum queues for jobs.
 
-    Such a queue takes as long to hand out the next message, once one is acknowledged, as a short job takes.
+    After an acknowledgement a quorum queue takes as long to deliver the next message as a short job takes.
     """
 
     requires = (Tasks,)
@@ -47,19 +47,19 @@ class Fetch(StartStopStep):  # type: ignore[misc]
 
 
 def _consume(consume: Any, queue: Queue, usual: int, *args: Any, **options: Any) -> None:
-    # It holds for the consumers that are begun after it.
+    # basic_qos applies to consumers that start after it, so set the usual count again for the next queue.
     queue.channel.basic_qos(0, _LEAST_FETCHED, False)
     consume(*args, **options)
     queue.channel.basic_qos(0, usual, False)
 
 
 class NodeConsumer(Consumer):  # type: ignore[misc]
-    """Celery's own, but for what serves nothing; back sooner when the broker is, or a process has died."""
+    """Celery's consumer without useless queues; recovers sooner from a lost broker or pool process."""
 
     def register_with_event_loop(self, hub: Any) -> None:
         super().register_with_event_loop(hub)
-        # A process that begins to end wakes the node, which then may find that it has not ended yet; Celery
-        # looks again after five seconds, and so long a run that must begin anew would wait.
+        # A pool process that starts to exit wakes the node, which may find that it has not exited yet. Celery
+        # looks again only after five seconds, and a run that must be repeated would wait that long.
         hub.call_repeatedly(_LOOK_SECONDS, self.pool.maintain_pool)
 
     def ensure_connected(self, conn: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The connection to the job table's database: SQLite or PostgreSQL, threads, forks, outages."""
+"""Connections to the job table's database, SQLite or PostgreSQL, across threads, forks and outages."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _ACCEPTED = (
 _BUSY_SECONDS = 10
 _BUSY_PAUSE = 0.01
 _OLDEST_SQLITE = (3, 35)  # the first with RETURNING
-# A server that vanishes without a word is noticed in about ten seconds, not in two hours.
+# A server that vanishes without closing its connections is noticed in about ten seconds, not in two hours.
 _POSTGRESQL = {
     "connect_timeout": 3,
     "application_name": "micro",
@@ -52,7 +52,7 @@ _POSTGRESQL = {
 
 
 class now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function that it is
-    """The database's clock, in seconds since the epoch: many machines, one time."""
+    """The database's clock, in seconds since the epoch: all machines share it."""
 
     type = Double()
     inherit_cache = True
@@ -63,17 +63,18 @@ def _now_sqlite(*_args: Any, **_kw: Any) -> str:
     return "((julianday('now') - 2440587.5) * 86400.0)"
 
 
-# Not clock_timestamp(): that one is volatile, and no index is used to compare with it.
+# Not clock_timestamp(): that is volatile, so PostgreSQL would use no index for a comparison with it.
 @compiles(now, "postgresql")
 def _now_postgresql(*_args: Any, **_kw: Any) -> str:
     return "CAST(extract(epoch FROM statement_timestamp()) AS DOUBLE PRECISION)"
 
 
 class Database:
-    """Connections to one database, safe to share by threads and to carry through a fork.
+    """Connections to one database, safe to share between threads and across a fork.
 
-    Making one connects to nothing. The tables are created or upgraded by the first use in
-    each process, and looked at again after every failure.
+    The constructor connects to nothing. The first use in each process creates or upgrades the
+    tables, and so does the first use after a failure. Raises ConfigError for a URL that is not
+    accepted, and StoreUnavailable while the database does not answer.
     """
 
     def __init__(self, url: str) -> None:
@@ -86,8 +87,9 @@ class Database:
         self._file: tuple[int, int] | None = None
         self._preparing = threading.Lock()
         self._gate = ForkGate(close=self._engine.dispose, forget=self._after_fork)
-        # Idle connections are closed with it, or as the process ends, also where nobody calls close(): Python
-        # 3.13 warns of others, and only who closes the last one empties the log of SQLite into its database.
+        # Close idle connections when this object is collected or the process exits, even if close() is never
+        # called. Python 3.13 warns about connections left open, and SQLite empties its log into the database
+        # when the last connection closes.
         weakref.finalize(self, self._engine.dispose)
 
     @property
@@ -106,7 +108,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Yield a connection in one transaction that writes: all of it is kept, or nothing."""
+        """Yield a connection in one transaction that may write: all of it is committed, or nothing."""
         with self.connect() as connection, connection.begin():
             connection.exec_driver_sql(self._begin)
             yield connection
@@ -119,10 +121,10 @@ class Database:
         options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "hide_parameters": True}
         options["pool_timeout"] = _BUSY_SECONDS
         if self.is_sqlite:
-            # One writer at a time anyway: threads wait better here than inside SQLite.
+            # SQLite has one writer at a time. Threads wait for a connection here instead of polling its lock.
             options |= {"pool_size": 3, "max_overflow": 0}
             engine = create_engine(self.url, connect_args={"timeout": _BUSY_SECONDS}, **options)
-            # Not a method: the engine must not keep this object.
+            # Not a method: the finalizer keeps the engine alive, so the engine must not refer to this object.
             event.listen(engine, "connect", partial(_set_up_sqlite, self._synchronous))
             return engine
         options |= {"pool_size": 5, "max_overflow": 20, "pool_pre_ping": True}
@@ -142,8 +144,8 @@ class Database:
         except (SQLAlchemyError, OSError) as err:
             self._prepared = False
             raise StoreUnavailable(
-                f"The job store {self.name} does not answer as it should: {_reason(err)}. "
-                "See that it runs and can be reached, then try again."
+                f"The job store {self.name} is not available: {_reason(err)}. "
+                "Check that it runs and can be reached, then try again."
             ) from err
 
     def _prepare(self) -> None:
@@ -151,8 +153,10 @@ class Database:
             return
         with self._preparing:
             if self._file and self._file != self._identity():
-                # What is written to a file that was moved away nobody finds.
-                log.warning("The job table %s was moved or replaced; what is there now is used", self.name)
+                # Close connections to the old file: nobody would find what is written to it.
+                log.warning(
+                    "The file of the job table %s was moved or replaced; using the new file", self.name
+                )
                 self._engine.dispose()
             if self.is_sqlite:
                 self._create_file()
@@ -163,7 +167,7 @@ class Database:
             self._prepared = True
 
     def _identity(self) -> tuple[int, int] | None:
-        """Tell which file it is, if it is one and there."""
+        """Return device and inode of SQLite's file; None if it does not exist, and for PostgreSQL."""
         if not self.is_sqlite:
             return None
         try:
@@ -179,7 +183,7 @@ class Database:
             schema.migrate(connection)
 
     def _create_file(self) -> None:
-        """Create the file for its owner only: it holds what callers sent, secrets among it."""
+        """Create SQLite's file, for its owner only: it holds what callers sent, including secrets."""
         path = Path(self.url.database or "")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
@@ -189,7 +193,7 @@ class Database:
             time.sleep(_BUSY_PAUSE)
 
     def _use_log(self, *, last_try: bool) -> bool:
-        """Let the file have a write-ahead log; to ask while another does is refused without a wait."""
+        """Turn on the write-ahead log; return False if another process does so now: SQLite does not wait."""
         try:
             with self._engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode = WAL")
@@ -205,15 +209,16 @@ class Database:
 
 
 def _create_empty(path: Path) -> None:
-    """Create a file under another name first, so that this process never closes the database's own.
+    """Create a file under another name and link it, so that this process never closes the database file.
 
-    Who closes a file loses all locks on it, those of SQLite's connections in other threads too, and others
-    then take the log for their own (https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled).
+    Closing a file drops all locks that the process holds on it, including those of SQLite's connections in
+    other threads. Other processes could then corrupt the database
+    (https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled).
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     os.close(os.open(draft, os.O_WRONLY | os.O_CREAT, 0o600))
     try:
-        # Another may have been faster.
+        # Another thread or process may have created the file meanwhile.
         with suppress(FileExistsError):
             path.hardlink_to(draft)
     finally:
@@ -230,11 +235,11 @@ def _parse(text: str) -> tuple[URL, str]:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
-        # Not chained: the text that could not be read may hold a password.
+        # Not chained: the original error quotes the URL, which may hold a password.
         raise ConfigError(f"The job store's URL cannot be read. Expected {_ACCEPTED}.") from None
     driver = _DRIVERS.get(url.drivername)
     if driver is None:
-        raise ConfigError(f"No job store speaks {url.drivername!r}. Expected {_ACCEPTED}.")
+        raise ConfigError(f"Unknown scheme {url.drivername!r} in the job store's URL. Expected {_ACCEPTED}.")
     url = url.set(drivername=driver)
     return _parse_sqlite(url) if driver.startswith("sqlite") else (url, "")
 
@@ -252,11 +257,11 @@ def _parse_sqlite(url: URL) -> tuple[URL, str]:
             f"The job store needs SQLite 3.35 or newer, this Python has {sqlite3.sqlite_version}. "
             "Use another Python, or PostgreSQL: MICRO_JOBS_URL=postgresql://..."
         )
-    # Absolute, since a daemon leaves the folder it was started in.
+    # Absolute, because a daemon changes its working directory.
     return url.set(database=str(Path(url.database).absolute()), query={}), synchronous
 
 
 def _reason(err: SQLAlchemyError | OSError) -> str:
-    """Return the driver's own sentence; SQLAlchemy's would quote the whole statement."""
+    """Return the driver's own message; SQLAlchemy's would quote the whole statement."""
     cause: BaseException = err.orig or err if isinstance(err, DBAPIError) else err
     return " ".join(str(cause).split()).rstrip(".") or type(cause).__name__

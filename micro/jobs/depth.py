@@ -1,4 +1,4 @@
-"""Counts what waits: in the broker's queues, and in the job table."""
+"""Queue depths: counts waiting runs, as messages in the broker and as queued jobs in the job table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CONNECT_SECONDS = 2
 
 
 def load_libraries(jobs: Jobs) -> None:
-    """Import those for the broker and the job table, connecting to neither."""
+    """Import the libraries for the broker and the job table without connecting to them."""
     from micro.jobs.queue import make_celery
 
     import_module("micro.jobs.store")
@@ -22,7 +22,7 @@ def load_libraries(jobs: Jobs) -> None:
 
 
 def queue_names(jobs: Jobs) -> list[str]:
-    """Name the queues of the service: those of the settings, and the plugins' own."""
+    """Return the names of the service's queues, each once: those of the settings, then the plugins' own."""
     names = [*jobs.micro.settings.task_queues, *(jobs.queue_of(each) for each in jobs.micro.loaded)]
     return list(dict.fromkeys(names))
 
@@ -30,7 +30,7 @@ def queue_names(jobs: Jobs) -> list[str]:
 def queue_depths(jobs: Jobs) -> dict[str, int]:
     """Return how many runs wait in each queue: messages of Celery clients, and queued jobs.
 
-    Raises what the broker's library raises where it does not answer, and StoreUnavailable.
+    Raises the exceptions of the broker's library if the broker does not answer, and StoreUnavailable.
     """
     queued = jobs.store.queued()
     names = list(dict.fromkeys([*queue_names(jobs), *queued]))
@@ -39,7 +39,7 @@ def queue_depths(jobs: Jobs) -> dict[str, int]:
 
 
 def message_counts(jobs: Jobs, queues: Iterable[str]) -> dict[str, int]:
-    """Return how many messages the broker holds in each queue; none is in one that nobody has made."""
+    """Return how many messages the broker holds in each queue; 0 for a queue that does not exist."""
     # Imported late: a service without jobs never needs Celery.
     from micro.jobs.queue import make_celery
 
@@ -50,7 +50,7 @@ def message_counts(jobs: Jobs, queues: Iterable[str]) -> dict[str, int]:
 
 
 def _messages(connection: Any, queue: str) -> int:
-    # A channel of its own, as a broker closes the one on which a queue was asked for that is not there.
+    # A new channel for each queue: the broker closes the channel if the queue does not exist.
     channel = connection.channel()
     try:
         return int(channel.queue_declare(queue, passive=True).message_count)

@@ -1,4 +1,4 @@
-"""Reads the filters of a listing of jobs, which callers send as text."""
+"""Reads the filters of a job listing, which callers send as text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _YEAR_0 = re.compile(r"^0000")
 
 
 def read_filters(given: Mapping[str, str], plugins: Plugins) -> dict[str, Any]:
-    """Return the arguments of ``JobStore.list_jobs``; raise BadRequest for what cannot be read."""
+    """Return the arguments of ``JobStore.list_jobs``; raise BadRequest for an unknown or invalid filter."""
     for name in given.keys() - set(_NAMES):
         raise BadRequest(f"Jobs are filtered by {', '.join(_NAMES)}, found {name!r}")
     return {
@@ -35,16 +35,17 @@ def read_filters(given: Mapping[str, str], plugins: Plugins) -> dict[str, Any]:
 
 
 def list_within(store: JobStore, filters: Mapping[str, Any], plugins: Set[str] | None) -> Page:
-    """Return the page of jobs that the filters name, of these plugins only; None stands for all.
+    """Return the page of jobs that match the filters, of ``plugins`` only; None stands for all plugins.
 
-    Raises Forbidden for a filter that names another plugin.
+    Raises Forbidden if the filters name another plugin.
     """
     if plugins is None or filters["plugin"] in plugins:
         return store.list_jobs(**filters)
     if filters["plugin"] is not None:
-        # Not its name: whoever asks for another form of it would learn that it is there.
+        # The message does not name the plugin. A caller who filters by another form of the name would learn
+        # from it that the plugin exists.
         raise Forbidden("The API key is not for the jobs of this plugin")
-    # Each reads one index from its end, where a list of plugins in one query would sort all their jobs.
+    # One query for each plugin reads an index backwards; one query for all of them would sort all jobs.
     pages = [store.list_jobs(**{**filters, "plugin": each}) for each in plugins]
     found = sorted((job for page in pages for job in page.jobs), key=lambda job: job.id, reverse=True)
     shown = tuple(found[: filters["limit"]])
@@ -58,7 +59,7 @@ def _plugin(name: str | None, plugins: Plugins) -> str | None:
     try:
         return plugins.find(name).name
     except PluginNotFound:
-        # It may have been removed since its jobs ran. A NUL is no text to PostgreSQL.
+        # The plugin may have been removed since its jobs ran. PostgreSQL refuses NUL in text.
         return name.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
@@ -82,7 +83,8 @@ def _moment(name: str, text: str | None) -> datetime | None:
 
 
 def _read_moment(text: str) -> datetime:
-    # RFC 3339 has lower case, leap seconds and a year 0, all of which Python does not; no job is that old.
+    # RFC 3339 allows lower case, leap seconds and the year 0, which Python refuses. No job is so old that
+    # year 4 in place of 0 makes a difference.
     plain, leaps = _LEAP_SECOND.subn(":59", text.upper(), count=1)
     return datetime.fromisoformat(_YEAR_0.sub("0004", plain)) + timedelta(seconds=leaps)
 

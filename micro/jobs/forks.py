@@ -1,4 +1,4 @@
-"""Closes what must not be carried through a fork, and waits for what is using it."""
+"""Fork safety: closes database connections before a fork, once no thread uses them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ import weakref
 from collections.abc import Callable
 from types import TracebackType
 
-# Longer than any statement waits for a lock.
+# Seconds that a fork waits for running statements; longer than any of these waits for a lock.
 _PATIENCE = 15.0
 
 
 class ForkGate:
-    """Lets threads work at the same time, and a fork happen only when none does.
+    """Lets threads use the database in parallel, and lets a fork happen only while none does.
 
-    A connection to SQLite, even an idle one, keeps its locks in memory that a fork copies:
-    the child would believe it holds them, and the file could be destroyed. A connection to
-    PostgreSQL would be spoken to by two. So before a fork ``close`` is called once
-    nobody works, and in the child ``forget`` replaces what threads may have left locked. The
-    wait is bounded; after that the fork goes on all the same.
+    A context manager around each use. SQLite records a connection's locks in memory, which a
+    fork copies: the child would believe that it holds them, and could corrupt the file. A
+    connection to PostgreSQL would be used by two processes. So before a fork this waits until no
+    thread uses the database, then calls ``close``; in the child it calls ``forget``, which
+    replaces locks that threads of the parent may have held. The wait is bounded: after 15 seconds
+    the fork goes on all the same.
     """
 
     def __init__(self, close: Callable[[], None], forget: Callable[[], None]) -> None:

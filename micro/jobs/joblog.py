@@ -1,4 +1,4 @@
-"""Adds lines to a job's log, and drops its oldest ones when there are too many."""
+"""Writes lines to a job's log, and deletes the oldest lines of a log that is too long."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from micro.jobs.models import LogLine
 from micro.jobs.schema import logs
 
 MAX_LINES = 10_000
-# How far a log may outgrow its bound before the oldest lines are looked for and dropped.
+# Lines that a log may exceed MAX_LINES by before it is trimmed: trimming at each write would cost more.
 _SLACK = 1000
 
 
 def add_lines(connection: Connection, job: str, lines: Sequence[LogLine], last: int, total: int) -> None:
-    """Write ``lines``, of which the last has the number ``last`` and is the job's ``total``-th."""
+    """Write ``lines``; ``last`` is the last one's event number, ``total`` counts all lines of the job."""
     first = last - len(lines) + 1
     numbered = [rows.log_row(job, number, line) for number, line in enumerate(lines, first)]
     connection.execute(insert(logs), numbered[-MAX_LINES:])
@@ -27,7 +27,7 @@ def add_lines(connection: Connection, job: str, lines: Sequence[LogLine], last: 
 
 
 def warn(connection: Connection, notes: Iterable[tuple[str, int, str]]) -> None:
-    """Write one line of Micro's own to each job's log: (job, number, text)."""
+    """Write a warning of Micro's own to the log of each job; a note is (job id, event number, text)."""
     moment = time.time()
     lines = [rows.log_row(job, number, LogLine("WARNING", text, moment)) for job, number, text in notes]
     connection.execute(insert(logs), lines)

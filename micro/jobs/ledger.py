@@ -1,7 +1,7 @@
-"""Records the runs of Celery clients: long ones as they run, short ones in batches once they have ended.
+"""Records the runs of Celery clients: long ones while they run, short ones in batches after they have ended.
 
-A client waits for its answer, not for the record; two writes would take longer than most runs. What this
-gives up: a process that is killed takes with it the record of what ended in its last moments.
+A client must not wait for the record: two writes would take longer than most runs. The price is that a
+process that is killed loses the records of the runs that ended in its last moments.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PAUSE_AFTER_FAILURE = 2.0
 
 _c = jobs.c
 _new_key = {"index_elements": [_c.idempotency_key], "index_where": _c.idempotency_key.is_not(None)}
-# How long ago it was, as only the database's clock is that of all.
+# The bound values are seconds ago: times in the table are of the database's clock, which all machines share.
 _times = {
     "created": now() - bindparam("began"),
     "run_after": now() - bindparam("began"),
@@ -52,7 +52,7 @@ MakeRow = Callable[[], rows.Values]
 
 
 class Ledger:
-    """The ended runs of this process that are not on record yet; ``ticker`` has them written."""
+    """Queue of ended runs that are not recorded yet; ``ticker`` calls the function that writes them."""
 
     def __init__(self, database: Database, ticker: Ticker) -> None:
         self._database, self._ticker = database, ticker
@@ -61,12 +61,12 @@ class Ledger:
         self._writing = threading.Lock()
 
     def add(self, make_row: MakeRow) -> None:
-        """Take what makes the row of an ended run; its times are by this process's monotonic clock."""
+        """Queue an ended run. ``make_row`` returns its row, with times of this process's monotonic clock."""
         self._waiting.append(make_row)
         self._ticker.add(self._flush)
 
     def close(self) -> None:
-        """Write what waits, if the job table answers."""
+        """Record the queued runs; if the job table does not answer, log how many are lost."""
         self._again_at = 0.0
         while self._waiting and not self._again_at:
             self._flush()
@@ -78,7 +78,7 @@ class Ledger:
         with self._writing:
             if time.monotonic() < self._again_at:
                 return
-            # Removed before it is looked, so that what is added meanwhile brings it back.
+            # Remove this call before reading the queue, so that a run added meanwhile adds it again.
             self._ticker.remove(self._flush)
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _AT_ONCE))]
             try:
@@ -101,16 +101,16 @@ class Ledger:
 
 
 class LateRecord:
-    """Stands for the job table in the first attempt at a Celery client's run.
+    """Stands in for the job table during the first attempt at a Celery client's run.
 
-    The first renewal, as the run goes on for a while, puts it on record; the end of a shorter run comes
-    from the ledger. Where another run has the same task id, this one stays unrecorded. The row is made
-    when it is written, as the client waits for all that is done before.
+    The first renewal of the lease records the run as a job. A run that ends earlier is recorded by the
+    ledger. If another run has the same task id, this one stays unrecorded. The row is built only when it
+    is written, because the client waits for everything that is done before its answer.
     """
 
     def __init__(self, store: JobStore, ledger: Ledger, new: NewJob, owner: str) -> None:
         self._store, self._ledger, self._new = store, ledger, new
-        # As they were sent: a plugin may change what it is given.
+        # Serialized at once, because the plugin may change the parameters that it is given.
         self._params = json.dumps(dict(new.params))
         self._began = time.monotonic()
         self._recorded: bool | None = None
@@ -145,7 +145,7 @@ class LateRecord:
             given = self._row | {"delay": 0.0, "look": lease, "running": True}
             with self._store.database.connect() as connection:
                 recorded = connection.execute(statements.SUBMIT[connection.dialect.name], given).first()
-                # It may have been recorded before, by a statement whose answer was lost.
+                # An earlier statement, whose answer was lost, may have recorded this run already.
                 mine = {"job": self._row["id"]}
                 self._recorded = bool(recorded or connection.execute(statements.STATE, mine).first())
         return self._recorded
@@ -159,7 +159,7 @@ class LateRecord:
             "state": state,
             "result": result,
             "error": None if error is None else json.dumps(dict(error)),
-            # As it is with every finished job, secrets are gone.
+            # Secrets are masked, as in every finished job.
             "params": row["params"] if row["shown"] is None else row["shown"],
             "last_event": 2,
             "state_event": 2,

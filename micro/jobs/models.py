@@ -1,4 +1,4 @@
-"""What a job is: its states, its record, its events, and its time-ordered id."""
+"""Data classes for jobs: state, record, progress, events; and time-ordered ids."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import Any
 
 DEFAULT_ATTEMPTS = 3
 MAX_PAGE = 1000
-"""Jobs that one listing shows at most."""
+"""The most jobs in one page of a listing, and the most log lines in one feed of events."""
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 class State(StrEnum):
-    """Where a job stands; a finished one never changes again."""
+    """The state of a job; a finished job never changes again."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -29,6 +29,7 @@ class State(StrEnum):
 
     @property
     def finished(self) -> bool:
+        """True if the job has ended, with or without success."""
         return self not in ACTIVE
 
 
@@ -38,7 +39,7 @@ FINISHED = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run has come: ``done`` of ``total`` (None: unknown), and a word about it."""
+    """A progress report: ``done`` of ``total`` (None: unknown), and a short message."""
 
     done: float
     total: float | None = None
@@ -47,7 +48,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class LogLine:
-    """One line that a run logged; ``time`` in seconds since the epoch, by the worker's clock."""
+    """One line that a run logged; ``time`` is in seconds since the epoch, by the worker's clock."""
 
     level: str
     text: str
@@ -58,9 +59,9 @@ class LogLine:
 class NewJob:
     """A run to be recorded.
 
-    ``params`` are the real ones, for the worker; ``shown`` the same with secrets masked, or
-    None when nothing is secret. ``attempts`` bounds all claims, first and repeated, whether an
-    exception or a lost worker ended them. ``delay`` and ``timeout`` are seconds.
+    ``params`` are the real parameters, for the worker; ``shown`` are the same with secrets
+    masked, or None if nothing is secret. ``attempts`` is the highest number of attempts,
+    whether an exception or a lost worker ended them. ``delay`` and ``timeout`` are seconds.
     """
 
     plugin: str
@@ -80,7 +81,7 @@ class NewJob:
 
 @dataclass(frozen=True)
 class Hold:
-    """A worker's right to one attempt at a job; all that it writes is checked against it."""
+    """A worker's claim to one attempt at a job: a fencing token that every write is checked against."""
 
     job: str
     owner: str
@@ -91,10 +92,10 @@ class Hold:
 class Job:
     """One row of the job table, as it was when it was read.
 
-    ``params`` has secrets masked, except in what ``claim`` returns to a worker; it is None
-    in a listing, and so is ``result`` (JSON text). ``has_secrets`` tells that the real values
-    are gone once the job is finished. ``lost`` counts workers that vanished while they ran it,
-    ``last_event`` is the number of its newest event.
+    ``params`` has secrets masked, except in what ``claim`` returns to a worker. ``params`` and
+    ``result`` (JSON text) are None in a listing. ``has_secrets`` is True if some parameters are
+    secret; their real values are deleted when the job ends. ``lost`` counts workers that
+    vanished while they ran the job. ``last_event`` is the number of its newest event.
     """
 
     id: str
@@ -127,13 +128,13 @@ class Job:
 
     @property
     def hold(self) -> Hold:
-        """The claim's token, for the worker that got this job from ``claim``."""
+        """The fencing token of the worker that got this job from ``claim``."""
         return Hold(self.id, self.worker or "", self.attempt)
 
 
 @dataclass(frozen=True)
 class Renewal:
-    """What a worker learns when it renews its lease."""
+    """What a worker learns when it renews its lease; ``kept`` is False if the job is no longer its own."""
 
     kept: bool
     cancel_requested: bool = False
@@ -141,7 +142,7 @@ class Renewal:
 
 @dataclass(frozen=True)
 class Page:
-    """Some jobs, newest first, and where the next page starts (None: there is none)."""
+    """A page of jobs, newest first, and the cursor of the next page (None: there is none)."""
 
     jobs: tuple[Job, ...]
     cursor: str | None
@@ -149,10 +150,10 @@ class Page:
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened to a job; ``kind`` is ``state``, ``progress`` or ``log``.
+    """One event of a job; ``kind`` is ``state``, ``progress`` or ``log``.
 
-    Numbers rise within a job and may skip: of several states or several progress reports
-    only the newest is kept.
+    Numbers rise within a job, with gaps: of its states, and of its progress reports, only the
+    newest is kept.
     """
 
     number: int
@@ -162,7 +163,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Feed:
-    """The events after a given one; ``over`` says that none will ever follow them."""
+    """The events after a given one; ``over`` is True if no events will follow these."""
 
     events: tuple[Event, ...]
     over: bool
@@ -170,7 +171,7 @@ class Feed:
 
 @dataclass(frozen=True)
 class Swept:
-    """What a sweep found: (id, queue) pairs to publish, and jobs it brought to an end."""
+    """The result of a sweep: (id, queue) pairs to publish, and ids of jobs that it failed or cancelled."""
 
     publish: tuple[tuple[str, str], ...] = ()
     failed: tuple[str, ...] = ()
@@ -178,17 +179,17 @@ class Swept:
 
 
 def new_id() -> str:
-    """Return a UUID of version 7 (RFC 9562), so that ids sort by the time they were made."""
+    """Return a UUID of version 7 (RFC 9562): these sort by the time of their creation."""
     return _uuid7(time.time_ns(), randbits(62))
 
 
 def first_id(moment: float) -> str:
-    """Return the lowest id that could be made at ``moment`` (seconds since the epoch)."""
+    """Return the lowest id that can be created at ``moment`` (seconds since the epoch)."""
     return _uuid7(max(0, int(moment * 1000)) * 1_000_000, 0)
 
 
 def is_id(text: str) -> bool:
-    """Tell whether ``text`` has the form of an id."""
+    """Return True if ``text`` has the form of a job's id."""
     return _ID.fullmatch(text) is not None
 
 

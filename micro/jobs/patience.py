@@ -1,4 +1,4 @@
-"""Repeats an operation on the job table until that answers, for as long as is worth while."""
+"""Retries an operation on the job table, with backoff, until the table answers or a deadline passes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ Outcome = TypeVar("Outcome")
 
 
 def persist(operation: Callable[[], Outcome], what: str, patience: float = PATIENCE) -> Outcome:
-    """Do it as soon as the job table answers; after ``patience`` seconds raise its StoreUnavailable."""
+    """Retry ``operation`` until the job table answers, and return its result.
+
+    ``what`` names the operation in the log. After ``patience`` seconds its StoreUnavailable is raised.
+    """
     deadline = time.monotonic() + patience
     pause = _FIRST_PAUSE
     told = False

@@ -9,7 +9,7 @@ from micro.errors import BadRequest
 
 
 class Headers(Protocol):
-    """What is asked of a request's headers."""
+    """The headers of a request: the one method that is used here."""
 
     def get(self, name: str, /) -> str | None: ...
 
@@ -21,7 +21,10 @@ _LONGEST_KEY = 255
 
 @dataclass(frozen=True)
 class Preference:
-    """How a run is to be started: wait up to ``wait`` seconds; ``applied`` is what to tell the caller."""
+    """How a caller wants a run: wait up to ``wait`` seconds for its end.
+
+    ``key`` is the idempotency key, ``applied`` the value of the response header Preference-Applied.
+    """
 
     wait: float
     key: str | None
@@ -29,16 +32,16 @@ class Preference:
 
 
 def read_preference(headers: Headers) -> Preference | None:
-    """Return what the caller prefers, None for a plain synchronous run.
+    """Return what the caller prefers; None for a plain synchronous run.
 
-    Unknown preferences are ignored, as the RFC wants it. A key alone makes a job, too, as only jobs
-    are on record; the caller then waits for it as for a plain run. Raises BadRequest for a key that is
-    no key.
+    Unknown preferences are ignored, as RFC 7240 demands. An idempotency key alone makes a job too,
+    because only jobs are recorded; the caller then waits for its end, up to 30 seconds. Raises
+    BadRequest for an invalid key.
     """
     prefer, key = headers.get("Prefer"), _key(headers.get("Idempotency-Key"))
     if not prefer and not key:
         return None
-    # Of a preference that is there twice the first counts.
+    # If a preference is given twice, the first counts (RFC 7240); dict() would keep the last.
     preferences = dict(reversed(_preferences(prefer or "")))
     wait = _seconds(preferences.get("wait"))
     if wait is not None:
@@ -62,7 +65,7 @@ def _seconds(text: str | None) -> float | None:
 def _key(text: str | None) -> str | None:
     if text is None:
         return None
-    # The draft has a quoted string; bare keys are just as common.
+    # The IETF draft has a quoted string; clients send bare keys just as often.
     key = text.strip().strip('"')
     if not key or len(key) > _LONGEST_KEY or not key.isprintable():
         raise BadRequest(f"The header Idempotency-Key must be 1 to {_LONGEST_KEY} printable characters")

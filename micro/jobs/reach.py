@@ -1,4 +1,4 @@
-"""Tells whether the broker and the job table answer."""
+"""Health checks of the broker and the job table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CONNECT_SECONDS = 2
 
 
 def reach_checks(jobs: Jobs) -> dict[str, Check]:
-    """Return the checks that runs as jobs need; none where no broker is configured, and so no jobs are."""
+    """Return the checks of broker and job table by name; none if no broker is configured: jobs need one."""
     settings = jobs.micro.settings
     if not settings.broker_url:
         return {}
@@ -25,7 +25,7 @@ def reach_checks(jobs: Jobs) -> dict[str, Check]:
 
 
 class BrokerCheck:
-    """Asks the broker over a connection that is kept, so that asking often costs it next to nothing."""
+    """Checks that the broker answers, over one connection that is kept, so that frequent checks are cheap."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -33,9 +33,9 @@ class BrokerCheck:
         self._close: Callable[[], object] | None = None
 
     def __call__(self) -> str:
-        """Return the broker's URL when it answers; raise what its library raises when not."""
+        """Return the broker's URL if it answers; raise the exception of its library if not."""
         try:
-            # On any broker a channel is opened by asking it.
+            # Opening a channel takes an answer of the broker, whatever its type.
             self._connected().channel().close()
         except Exception:
             self._drop()
@@ -50,7 +50,7 @@ class BrokerCheck:
             app = make_celery(self._settings)
             connection = app.connection_for_write(connect_timeout=_CONNECT_SECONDS, heartbeat=0)
             self._connection = connection
-            # A broken one is not asked to close, which it might never answer.
+            # collect() closes without a handshake, which a broken connection might never answer.
             self._close = weakref.finalize(self, connection.collect)
             connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
         return self._connection

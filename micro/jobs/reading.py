@@ -1,4 +1,4 @@
-"""The queries behind a listing of jobs, and the events of one put in order."""
+"""Queries that list and count jobs, and the ordered events of one job."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from micro.jobs.rows import AnyRow
 from micro.jobs.schema import jobs
 from micro.jobs.statements import BRIEF
 
-# These conditions are those of the partial indexes, or no database would use them.
+# The same conditions as in the partial indexes: a database uses a partial index for no others.
 _ACTIVE = jobs.c.due.is_not(None)
 _FINISHED = jobs.c.finished.is_not(None)
 _MOST = bindparam("most", type_=Integer)
@@ -35,20 +35,20 @@ Conditions = tuple[ColumnElement[bool], ...]
 
 
 def bounds(since: datetime | None, until: datetime | None, cursor: str | None) -> dict[str, str]:
-    """Return the bounds of a job's id, by name; it holds the time, so one index does for all."""
+    """Return bounds of a job's id, by name; an id begins with its time, so the index of ids serves all."""
     times = {"since": since, "until": until}
     named = {name: first_id(time.timestamp()) for name, time in times.items() if time is not None}
     return named if cursor is None else {**named, "cursor": cursor}
 
 
-# Kept, as to make a query takes longer than to run it.
+# Cached, because building a query takes longer than running it.
 @cache
 def listing(
     one_plugin: bool, state: State | None, within: Sequence[str]
 ) -> Select[Any] | CompoundSelect[Any]:
-    """Return the query for the newest ``most`` jobs, of all plugins or the one ``plugin``.
+    """Return the query for the newest ``most`` jobs, of all plugins or the one bound as ``plugin``.
 
-    ``within`` names the bounds. Each form reads one index backwards.
+    ``within`` names the bounds to apply. Each query, or part of a union, reads one index backwards.
     """
     inside = tuple(_BOUNDS[name] for name in within)
     if not one_plugin and state is None:
@@ -56,17 +56,18 @@ def listing(
     mine = (jobs.c.plugin == bindparam("plugin"), *inside) if one_plugin else inside
     if state is not None:
         return _newest((*_in_state(state), *mine))
-    # The index has the state before the id, so that both filters together stay fast.
+    # The index has the state before the id, so that a filter by plugin and state is fast. A filter by plugin
+    # alone therefore reads it once for each state.
     each = [(_ACTIVE, *mine), *((*_in_state(one), *mine) for one in FINISHED)]
     merged = union_all(*(select(_newest(where).subquery()) for where in each))
     return merged.order_by(merged.selected_columns.id.desc()).limit(_MOST)
 
 
 def feed(row: AnyRow, lines: Sequence[AnyRow], after: int, *, whole: bool) -> Feed:
-    """Return the events after ``after``, given a job's row and its log lines.
+    """Return the events after number ``after``, in order, from a job's row and its log lines.
 
-    When there are more lines than these (not ``whole``), a state or progress event that comes
-    after the last of them waits for the next call.
+    ``whole`` is False if the job has more lines than these. A state or progress event with a
+    higher number than the last line is then left to the next call.
     """
     events = [rows.log_event(line) for line in lines]
     end = row.last_event if whole else events[-1].number

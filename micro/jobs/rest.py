@@ -1,4 +1,4 @@
-"""REST of jobs: the routes below /jobs, and runs that are started as jobs."""
+"""REST routes for jobs: those below /jobs, and ``POST /run/<name>`` where it starts a job."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Rest = Callable[[float], bytes]
 
 @hookimpl
 def micro_app(app: Flask) -> None:
-    """Add the routes, and let ``POST /run/<name>`` start jobs."""
+    """Add the routes below /jobs, and let ``POST /run/<name>`` start jobs."""
     jobs = Jobs(app.extensions["micro"])
     app.extensions["micro_jobs"] = jobs
     app.register_blueprint(create_blueprint(jobs))
@@ -41,7 +41,7 @@ def micro_app(app: Flask) -> None:
     run_now = app.view_functions["micro.run"]
 
     def run(name: str) -> Any:
-        # One look through the proxy.
+        # Resolve Flask's proxy once instead of at each attribute.
         current = request._get_current_object()  # type: ignore[attr-defined]
         preference = read_preference(current.headers) if _asks(current.environ) else None
         return _run_as_job(jobs, name, preference) if preference else run_now(name=name)
@@ -50,7 +50,7 @@ def micro_app(app: Flask) -> None:
 
 
 def _asks(environ: dict[str, Any]) -> bool:
-    # Most calls do not, and Werkzeug's headers take their time.
+    # Most calls have neither header, and a look into environ is cheaper than Werkzeug's headers.
     return "HTTP_PREFER" in environ or "HTTP_IDEMPOTENCY_KEY" in environ
 
 
@@ -96,7 +96,7 @@ def _run_as_job(jobs: Jobs, name: str, preference: Preference) -> Response:
     if preference.applied:
         headers["Preference-Applied"] = preference.applied
 
-    # The error of a job that failed is told by others, and it is to have them too.
+    # The error handlers make the response for a failed job, which needs these headers too.
     @after_this_request
     def tell(response: Response) -> Response:
         response.headers.update(headers)
@@ -124,7 +124,7 @@ def _shown(job: Job) -> dict[str, Any]:
 
 
 def _result_response(job: Job) -> Response:
-    """Return the bare result, or raise the error that the job ended with."""
+    """Return the run's result alone, or raise the error that the job ended with."""
     return Response(outcome(job), mimetype="application/json")
 
 
@@ -143,17 +143,17 @@ def _event_stream(jobs: Jobs, job_id: str) -> Response:
     after = int(given) if _EVENT_ID.fullmatch(given) else 0
     feed = jobs.store.events(job_id, after)
     if feed.over and not feed.events and after:
-        # Nothing will ever follow; any other answer would make a browser ask again and again.
+        # No event will follow. After any other status than 204 a browser would reconnect again and again.
         return Response(status=204)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    # Micro's own server holds no thread for a stream that rests; others have to.
+    # Micro's own server needs no thread while a stream waits; under other servers the thread sleeps.
     rest = request.environ.get("micro.rest", _sleep)
     return Response(_stream(jobs, job_id, feed, after, rest), mimetype="text/event-stream", headers=headers)
 
 
 def _stream(jobs: Jobs, job_id: str, feed: Feed, after: int, rest: Rest) -> Iterator[bytes]:
     quiet_since = time.monotonic()
-    # At once, so that the client has the head of the answer; and how soon to come back.
+    # Sent at once, so that the client gets the head of the response; it says how soon to reconnect.
     yield b"retry: %d\n\n" % _COME_BACK_MS
     while True:
         for event in feed.events:
@@ -163,14 +163,14 @@ def _stream(jobs: Jobs, job_id: str, feed: Feed, after: int, rest: Rest) -> Iter
         if feed.over:
             return
         if time.monotonic() - quiet_since > _SILENCE_SECONDS:
-            # A comment, so that proxies keep the connection and a closed one is noticed.
+            # An SSE comment, so that proxies keep the connection open and a closed one is noticed.
             quiet_since = time.monotonic()
             yield b":\n\n"
         yield rest(_LOOK_SECONDS)
         try:
             feed = jobs.store.events(job_id, after)
         except MicroError:
-            # Deleted, or the job table is away: the client comes back, and is told what it is.
+            # The job was deleted, or the job table does not answer. The client reconnects and gets the error.
             return
 
 

@@ -1,4 +1,4 @@
-"""Turns a new job into a row of the table, and rows into jobs and events."""
+"""Converts new jobs to rows of the table, and rows to jobs and events."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ MAX_TEXT = 4000
 Values = dict[str, Any]
 AnyRow: TypeAlias = "Row[*tuple[Any, ...]]"
 
-# The columns that a statement leaves out when it cannot have, or need not read, a value.
+# Defaults of the columns that a statement does not return, because they are still empty or not needed.
 NOT_YET: Mapping[str, Any] = dict.fromkeys(
     ("done", "total", "message", "finished", "result", "error"),
 )
 
 
 def new_row(new: NewJob, owner: str | None) -> Values:
-    """Return the columns of a new job, but for its times; it runs already if it has an owner."""
+    """Return the columns of a new job, except its times; with an ``owner`` it is already running."""
     return {
         "id": new_id(),
         "plugin": new.plugin,
@@ -54,10 +54,10 @@ def new_row(new: NewJob, owner: str | None) -> Values:
 
 
 def fingerprint(new: NewJob) -> str | None:
-    """Return what tells two calls with one idempotency key apart; it reveals no parameter.
+    """Return a hash that tells two calls with the same idempotency key apart; None without a key.
 
-    The key salts the hash, and the parameters themselves are no longer there to be compared
-    once secrets have been masked.
+    The parameters themselves cannot be compared once secrets have been masked. The key salts
+    the hash, so that it reveals no parameter.
     """
     if new.idempotency_key is None:
         return None
@@ -66,7 +66,7 @@ def fingerprint(new: NewJob) -> str | None:
 
 
 def begun_job(new: NewJob, owner: str) -> Job:
-    """Return what ``owner`` has to know of a job of which it begins the first attempt at once."""
+    """Return a job that is in no table yet, for ``owner``, which starts the first attempt at once."""
     moment = instant(time())
     return Job(
         id=new_id(),
@@ -100,17 +100,17 @@ def begun_job(new: NewJob, owner: str) -> Job:
 
 
 def shown_job(row: Mapping[Any, Any]) -> Job:
-    """Return the job of ``row`` for those who read it: secrets masked."""
+    """Return the job of ``row`` for callers: secrets are masked."""
     return _job(row, row["params"] if row["shown"] is None else row["shown"])
 
 
 def true_job(row: Mapping[Any, Any]) -> Job:
-    """Return the job of ``row`` for the worker that runs it: its real parameters, no result."""
+    """Return the job of ``row`` for the worker that runs it: with its real parameters, without a result."""
     return _job({**NOT_YET, **row}, row["params"])
 
 
 def brief_job(row: Mapping[Any, Any]) -> Job:
-    """Return the job of ``row`` for a listing: neither parameters nor result."""
+    """Return the job of ``row`` for a listing: without parameters and result."""
     return _job({**NOT_YET, **row}, None)
 
 
@@ -147,13 +147,13 @@ def _job(row: Mapping[Any, Any], params: str | None) -> Job:
 
 
 def state_event(row: AnyRow) -> Event:
-    """Return the event of the state that ``row`` is in."""
+    """Return the event of the job's current state."""
     data = {"state": row.state, "attempt": row.attempt, "cancel_requested": row.cancel_requested}
     return Event(row.state_event, "state", data)
 
 
 def progress_event(row: AnyRow) -> Event:
-    """Return the event of the newest progress report in ``row``."""
+    """Return the event of the job's newest progress report."""
     data = {"done": _number(row.done), "total": _number(row.total), "message": row.message}
     return Event(row.progress_event, "progress", data)
 
@@ -171,13 +171,13 @@ def log_row(job: str, number: int, line: LogLine) -> Values:
 
 
 def progress_values(progress: Progress) -> Values:
-    """Return what the statement REPORT binds for a progress report."""
+    """Return the values that the statement REPORT binds for a progress report."""
     done, total = float(progress.done), None if progress.total is None else float(progress.total)
     return {"b_done": done, "b_total": total, "b_message": plain(progress.message)}
 
 
 def plain(text: str | None) -> str | None:
-    """Return ``text`` as any database takes it: valid UTF-8, no NUL, and not too long."""
+    """Return ``text`` as every database takes it: valid UTF-8, no NUL, at most MAX_TEXT characters."""
     if text is None:
         return None
     valid = text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
@@ -191,7 +191,7 @@ def _progress(row: Mapping[Any, Any]) -> Progress | None:
 
 
 def _number(value: Any) -> Any:
-    # A column of doubles gives 3.0 for the 3 items that were reported.
+    # The columns hold doubles; a reported 3 is returned as 3, not as 3.0.
     return int(value) if value is not None and value.is_integer() else value
 
 

@@ -1,4 +1,4 @@
-"""The tables, and the versioned SQL that creates and upgrades them."""
+"""The tables of the job store, and the versioned SQL that creates and upgrades them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from micro.errors import ConfigError
 
 metadata = MetaData()
 
-# Times are seconds since the epoch, by the database's clock. What is long comes last, so
-# that SQLite finds the other columns on the row's first page.
+# Times are seconds since the epoch, by the database's clock. Long columns come last, so that
+# SQLite finds the other columns on the row's first page.
 jobs = Table(
     "micro_jobs",
     metadata,
@@ -32,16 +32,17 @@ jobs = Table(
     Column("run_after", Double, nullable=False),
     Column("started", Double),
     Column("finished", Double),
-    # When the sweep must look: queued, to publish (again); running, the end of the lease.
+    # When a sweep must handle the job: to publish a queued one (again), or when a running one's lease ends.
     Column("due", Double),
     Column("worker", Text),
     Column("attempt", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("lost", Integer, nullable=False),
+    # How often sweeps have published the queued job; the wait before the next time grows with it.
     Column("told", Integer, nullable=False),
     Column("cancel_requested", Boolean, nullable=False),
     Column("timeout", Double),
-    # The number of the newest event, of the newest state, of the newest progress report.
+    # Numbers of events: the newest of all, the newest state, the newest progress report.
     Column("last_event", Integer, nullable=False),
     Column("state_event", Integer, nullable=False),
     Column("progress_event", Integer, nullable=False),
@@ -80,8 +81,8 @@ leases = Table(
     Column("until", Double, nullable=False),
 )
 
-# One tuple of statements for each version; a published one is never edited, only followed.
-# {key} is the collation that compares bytes, {clustered} keeps a table in its key's order.
+# One tuple of statements for each version of the tables. Never edit a released one; append another.
+# {key} is the collation that compares bytes, {clustered} stores a table in the order of its key.
 STEPS: tuple[tuple[str, ...], ...] = (
     (
         """
@@ -149,7 +150,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
         )
         """,
     ),
-    # So that a long queue can be counted, and searched for a plugin, without its rows.
+    # With these indexes a long queue is counted, and searched for a plugin, without reading its rows.
     (
         "DROP INDEX micro_jobs_by_due",
         "DROP INDEX micro_jobs_active",
@@ -163,18 +164,19 @@ WORDS = {
     "sqlite": {"key": "BINARY", "clustered": "WITHOUT ROWID"},
     "postgresql": {"key": '"C"', "clustered": ""},
 }
+# The key of PostgreSQL's advisory lock: "Micro" in ASCII.
 _LOCK = 0x4D_6963_726F
 
 
 def installed_version(connection: Connection) -> int:
-    """Return the version of the tables that are there, 0 when there are none."""
+    """Return the version of the tables in the database; 0 if there are none."""
     if not inspect(connection).has_table("micro_schema"):
         return 0
     return int(connection.execute(text("SELECT version FROM micro_schema")).scalar_one())
 
 
 def check_version(found: int) -> bool:
-    """Tell whether the tables are up to date; refuse those of a newer Micro."""
+    """Return True if version ``found`` is the latest; raise ConfigError if a newer Micro made it."""
     if found > LATEST:
         raise ConfigError(
             f"The job table is of version {found}; this Micro knows versions up to {LATEST}. "
@@ -184,10 +186,10 @@ def check_version(found: int) -> bool:
 
 
 def migrate(connection: Connection) -> None:
-    """Bring the tables to the latest version; ``connection`` is in a transaction that writes.
+    """Upgrade the tables to the latest version; ``connection`` must be in a transaction that writes.
 
-    SQLite lets one such transaction in at a time; on PostgreSQL a lock does the same. Who
-    comes second finds the work done.
+    SQLite admits one such transaction at a time; on PostgreSQL an advisory lock does the same.
+    A process that had to wait finds the tables up to date.
     """
     dialect = connection.dialect.name
     if dialect == "postgresql":

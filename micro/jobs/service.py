@@ -1,4 +1,4 @@
-"""Jobs as callers see them: submit a run, wait for it, cancel it, repeat it."""
+"""Jobs for callers: submit a run, wait for it, get its result, run it again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from micro.settings import Settings
 if TYPE_CHECKING:
     from micro.jobs.store import JobStore
 
-# Seconds. Close together at first, as most runs take milliseconds.
+# Seconds between looks at a job: short at first, because most runs take milliseconds.
 _FIRST_LOOK, _LAST_LOOK = 0.0005, 0.25
 _LONGER = 1.1
 
@@ -26,8 +26,8 @@ Wake = Callable[[str, str], bool]
 
 
 def open_store(settings: Settings) -> JobStore:
-    """Return the job table that the settings name; nothing is connected yet."""
-    # Imported late: SQLAlchemy is half of what a REST server has to load.
+    """Return the job table that the settings name, without connecting to it."""
+    # Imported late: SQLAlchemy is half of all that a REST server imports.
     from micro.jobs.store import JobStore
 
     url = settings.jobs_url or f"sqlite:///{settings.state_folder_path / 'jobs.sqlite'}"
@@ -37,7 +37,8 @@ def open_store(settings: Settings) -> JobStore:
 class Jobs:
     """The jobs of one service.
 
-    ``wake(job, queue)`` tells a worker, by default through the broker, and returns whether it could.
+    ``wake(job, queue)`` wakes a worker for a job, by default with a message through the broker; it returns
+    True if that worked.
     """
 
     def __init__(self, micro: Micro, store: JobStore | None = None, wake: Wake | None = None) -> None:
@@ -60,8 +61,9 @@ class Jobs:
     ) -> Job:
         """Check the parameters, record the run, wake a worker, and return the job.
 
-        The same ``key``, an idempotency key, with the same plugin and parameters gives the same job.
-        Raises what ``Micro.run`` raises before a run, NoWorker, Conflict and StoreUnavailable.
+        ``key`` is an idempotency key: the same key with the same plugin and parameters returns the same
+        job. Raises what ``Micro.run`` raises before a run; NoWorker; Conflict if the key belongs to another
+        call; and StoreUnavailable.
         """
         plugin = self.micro.loaded.find(name)
         plugin.contract.check(params)
@@ -73,17 +75,17 @@ class Jobs:
     def _record(self, new: NewJob) -> Job:
         job, created = self.store.submit(new)
         if created and not self._wake(job.id, job.queue):
-            # It is on record, and found a bit later if this fails too.
+            # The job is recorded. If this fails too, a sweep finds it a little later.
             with suppress(StoreUnavailable):
                 self.store.leave_to_sweep(job.id)
         return job
 
     def queue_of(self, plugin: Plugin) -> str:
-        """Name the queue of the plugin's jobs."""
+        """Return the name of the queue for the plugin's jobs."""
         return plugin.description.queue or self.micro.settings.task_queues[0]
 
     def wait(self, job: str, seconds: float) -> Job:
-        """Return the job when it has ended, or as it is after ``seconds``."""
+        """Return the job once it has ended, or as it is after ``seconds``."""
         deadline = time.monotonic() + seconds
         pause = _FIRST_LOOK
         while not self.store.state(job).finished and (left := deadline - time.monotonic()) > 0:
@@ -99,7 +101,10 @@ class Jobs:
         return found
 
     def retry(self, job: str, context: RunContext) -> Job:
-        """Submit the run of an ended job again, as a new job that names the first as its parent."""
+        """Submit the run of an ended job again, as a new job whose parent is the old one.
+
+        Raises Conflict if the job has not ended, or had secret parameters; and what ``submit`` raises.
+        """
         old = self.store.get(job)
         if not old.state.finished:
             raise Conflict(
@@ -107,13 +112,13 @@ class Jobs:
             )
         if old.has_secrets:
             raise Conflict(
-                f"Job {job} had secret parameters, which are not kept; submit the run anew.",
+                f"Job {job} had secret parameters, which are not kept; submit the run again.",
                 "secrets-not-kept",
             )
         return self.submit(old.plugin, old.params or {}, context, parent=old.id)
 
     def require_worker(self) -> None:
-        """Raise NoWorker where a broker is to tell workers, and none is configured."""
+        """Raise NoWorker if workers are woken through a broker and no broker is configured."""
         if self._wake == self._publish and not self.micro.settings.broker_url:
             raise NoWorker(
                 "No worker is configured to run jobs;"
@@ -143,7 +148,10 @@ def new_job(
     key: str | None = None,
     parent: str | None = None,
 ) -> NewJob:
-    """Describe the run of a plugin as a job; lost workers are forgiven beyond the plugin's own retries."""
+    """Return the run of a plugin as a job to record.
+
+    It has more attempts than the plugin has retries, so that lost workers do not use up the retries.
+    """
     shown = plugin.contract.mask(params)
     return NewJob(
         plugin=plugin.name,
@@ -161,19 +169,19 @@ def new_job(
 
 
 def outcome(job: Job) -> str:
-    """Return the JSON that an ended job's run gave; raise the error that it ended with."""
+    """Return the result of an ended job as JSON text; raise RecordedError if it has none."""
     if job.state is State.SUCCEEDED:
         return job.result or "{}"
     raise RecordedError(job.error) if job.error else was_cancelled(job.id)
 
 
 def was_cancelled(job: str) -> RecordedError:
-    """Make the error of a job that was cancelled."""
+    """Return the error of a job that was cancelled."""
     return RecordedError({"error": f"Job {job} was cancelled", "code": "job-cancelled", "status": 409})
 
 
 def job_fields(job: Job) -> dict[str, Any]:
-    """Return the job as every transport shows it; times are ISO 8601, the result is left to its own place."""
+    """Return the job as every transport shows it, without its result; times are ISO 8601 text."""
     return {
         "id": job.id,
         "plugin": job.plugin,
@@ -198,7 +206,7 @@ def job_fields(job: Job) -> dict[str, Any]:
 
 
 def progress_fields(job: Job) -> dict[str, Any] | None:
-    """Return how far the run is, None if it has not told."""
+    """Return the run's newest progress report; None if it has not reported any."""
     progress = job.progress
     if progress is None:
         return None

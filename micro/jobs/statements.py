@@ -1,4 +1,4 @@
-"""The statements of a job's life, built once: building one costs more than running it."""
+"""The SQL statements of a job's life, built once: building one costs more than running it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from micro.jobs.schema import jobs, logs
 
 _c = jobs.c
 _this = _c.id == bindparam("job")
-# Not in_(), which is written anew at each execution.
+# Not in_(), which SQLAlchemy renders again at each execution.
 _active = or_(*(_c.state == each for each in ACTIVE))
 _masked = func.coalesce(_c.shown, _c.params)
 _next_event = _c.last_event + 1
 _new_state = {"last_event": _next_event, "state_event": _next_event}
-# Whoever was given this attempt and has not been replaced since. A sweep that took the job
-# from a worker it thought lost leaves both, so that one who comes back in time goes on.
+# The fence: no other worker has claimed the job since this attempt began. A sweep that takes a
+# worker for lost keeps both columns, so that a worker that comes back in time can go on.
 _held = and_(_this, _c.worker == bindparam("owner"), _c.attempt == bindparam("number"))
 
-# A claim and a listing must not drag along what may be megabytes.
+# Claims and listings leave out columns that may hold megabytes.
 _unfinished = tuple(each for each in _c if each.name not in {"result", "error"})
 BRIEF = (
     *(each for each in _c if each.name not in {"result", "params", "shown"}),
@@ -34,7 +34,7 @@ _times = {
     "due": now() + bindparam("look"),
 }
 _new_key = {"index_elements": [_c.idempotency_key], "index_where": _c.idempotency_key.is_not(None)}
-# Nothing comes back from it when the idempotency key is taken.
+# Returns no row if the idempotency key is taken.
 SUBMIT = {
     name: dialect.insert(jobs)
     .values(_times)
@@ -45,6 +45,7 @@ SUBMIT = {
 BY_ID = select(*_c).where(_this)
 BY_KEY = select(*_c).where(_c.idempotency_key == bindparam("key"))
 STATE = select(_c.state).where(_this)
+# Due at once, so that the next sweep publishes the job.
 UNTOLD = update(jobs).where(_this, _c.state == State.QUEUED).values(due=_c.run_after)
 FEED = select(
     _c.state, _c.attempt, _c.cancel_requested, _c.last_event, _c.state_event, _c.progress_event,
@@ -104,6 +105,7 @@ REPORT = RENEW.values(
     total=bindparam("b_total"),
     message=bindparam("b_message"),
 )
+# A worker goes on with a job that a sweep has queued again, because its lease had run out.
 TAKE_BACK = (
     update(jobs)
     .where(_held, _c.state == State.QUEUED)
@@ -123,6 +125,7 @@ FINISH = (
         **_new_state,
     )
 )
+# Two events: a line in the log, then the new state.
 RELEASE = (
     update(jobs)
     .where(_held, _c.state == State.RUNNING, not_(_c.cancel_requested))

@@ -1,4 +1,4 @@
-"""The job table: what was accepted, who runs it, and what came of it."""
+"""The job table: records jobs, hands them to workers, and keeps their logs and results."""
 
 from __future__ import annotations
 
@@ -34,10 +34,11 @@ from micro.jobs.schema import jobs
 class JobStore:
     """The jobs of every process that names the same database by ``url``.
 
-    Safe to share by threads and to carry through a fork. Making one connects to nothing;
-    each operation raises ``StoreUnavailable`` while the database does not answer, and works
-    again when it does. ``republish`` is how many seconds a queued job waits before a sweep
-    takes it for one that no worker was told of; it doubles each time.
+    Safe to share between threads and across a fork. The constructor connects to nothing. Each
+    operation raises ``StoreUnavailable`` while the database does not answer, and works again
+    when it does. ``get``, ``state``, ``events``, ``cancel`` and ``delete`` raise ``JobNotFound``
+    for an unknown id. After ``republish`` seconds a sweep takes the message about a queued job
+    for lost and publishes it again; the wait doubles each time.
     """
 
     def __init__(self, url: str, republish: float = 3.0) -> None:
@@ -49,25 +50,25 @@ class JobStore:
         self.database.close()
 
     def ping(self) -> None:
-        """Return when the database answers and its tables are those of this Micro."""
+        """Raise StoreUnavailable unless the database answers and has the tables."""
         with self.database.connect() as connection:
             connection.execute(text("SELECT version FROM micro_schema"))
 
-    # What callers do
+    # Operations for callers
 
     def submit(self, new: NewJob, owner: str | None = None, lease: float = 0.0) -> tuple[Job, bool]:
-        """Record a job, and return it and whether it is new.
+        """Record a job; return it, and True if it is new.
 
-        It is on record when this returns. A job with the same idempotency key, plugin and
-        parameters is returned in its place; the same key for anything else is a conflict.
-        With an ``owner`` the job is recorded as running, claimed by it for ``lease`` seconds.
+        The job is committed when this returns. If a job has the same idempotency key, plugin and
+        parameters, that job is returned instead; raises Conflict if the key belongs to another call.
+        With an ``owner`` the job is recorded as running, claimed by that worker for ``lease`` seconds.
         """
         row = rows.new_row(new, owner)
         look = lease if owner else new.delay + self.republish
         given = row | {"delay": new.delay, "look": look, "running": owner is not None}
         with self.database.connect() as connection:
             statement = statements.SUBMIT[connection.dialect.name]
-            # Again only if the job that had the key is deleted between the two statements.
+            # Repeats only if the job that had the key is deleted between the two statements.
             while True:
                 recorded = connection.execute(statement, given).first()
                 if recorded:
@@ -81,7 +82,7 @@ class JobStore:
         return rows.shown_job(self._row(statements.BY_ID, job)._mapping)
 
     def state(self, job: str) -> State:
-        """Return where the job stands: the cheap question for those who wait."""
+        """Return the job's state; cheaper than ``get``, for callers that poll."""
         return State(self._row(statements.STATE, job).state)
 
     def list_jobs(
@@ -93,13 +94,13 @@ class JobStore:
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
-        """Return jobs, newest first, without their parameters and results.
+        """Return a page of at most ``limit`` jobs, newest first, without parameters and results.
 
-        ``since`` and ``until`` bound the time they were made, as the ids tell it; ``cursor``
-        is that of the page before.
+        ``since`` and ``until`` bound the time of creation, by the time in a job's id. ``cursor``
+        is that of the page before; raises BadRequest if it is malformed.
         """
         if cursor is not None and not is_id(cursor):
-            raise BadRequest(f"The cursor {rows.plain(cursor)!r} is not one that a page of jobs gave.")
+            raise BadRequest(f"The cursor {rows.plain(cursor)!r} does not come from a page of jobs.")
         limit = max(1, min(limit, MAX_PAGE))
         within = reading.bounds(since, until, cursor)
         query = reading.listing(plugin is not None, state, tuple(within))
@@ -109,33 +110,37 @@ class JobStore:
         return Page(page, page[-1].id if len(found) > limit else None)
 
     def counts(self) -> dict[State, int]:
-        """Return how many jobs are in each state; reads the index of all finished ones."""
+        """Return how many jobs are in each state; this reads the whole index of finished jobs."""
         with self.database.connect() as connection:
             found = connection.execute(reading.COUNTS).all()
         return dict.fromkeys(State, 0) | {State(row.state): row.n for row in found}
 
     def queued(self) -> dict[str, int]:
-        """Return how many jobs wait in each queue that has any."""
+        """Return how many queued jobs each queue has; a queue without any is left out."""
         with self.database.connect() as connection:
             return {row.queue: row.n for row in connection.execute(reading.QUEUED)}
 
     def events(self, job: str, after: int = 0, limit: int = MAX_PAGE) -> Feed:
-        """Return what happened to the job after the event number ``after``, in order.
+        """Return the job's events after number ``after``, in order.
 
-        ``limit`` bounds the log lines; the rest comes with the next call.
+        ``limit`` is the most log lines that are returned; the next call returns the rest.
         """
         _check_id(job)
         with self.database.connect() as connection:
             row = _found(connection.execute(statements.FEED, {"job": job}).first(), job)
             lines: Sequence[AnyRow] = ()
             if row.log_lines and row.last_event > after:
-                # Lines past last_event came after this row was read, as may a state between.
+                # Lines with a higher number were written after the row was read; a state event that is not in
+                # the row may come before them.
                 bounds = {"job": job, "after": after, "last": row.last_event, "most": max(1, limit)}
                 lines = connection.execute(statements.LINES, bounds).all()
         return reading.feed(row, lines, after, whole=len(lines) < max(1, limit))
 
     def cancel(self, job: str) -> Job:
-        """Cancel a queued job, or ask the worker of a running one to stop; return the job."""
+        """Cancel a queued job, or ask the worker of a running one to stop; return the job.
+
+        Raises Conflict if the job has succeeded or failed.
+        """
         _check_id(job)
         with self.database.connect() as connection:
             connection.execute(statements.CANCEL, {"job": job})
@@ -148,7 +153,7 @@ class JobStore:
         return rows.shown_job(row._mapping)
 
     def delete(self, job: str) -> None:
-        """Delete a finished job and its log."""
+        """Delete a finished job and its log; raise Conflict if it has not finished."""
         _check_id(job)
         query = delete(jobs).where(jobs.c.id == job, jobs.c.state.in_(FINISHED))
         with self.database.connect() as connection:
@@ -161,18 +166,18 @@ class JobStore:
         )
 
     def leave_to_sweep(self, job: str) -> None:
-        """Let the next sweep publish the queued job, as no worker could be told of it."""
+        """Let the next sweep publish the queued job, because the broker did not take its message."""
         with self.database.connect() as connection:
             connection.execute(statements.UNTOLD, {"job": job})
 
-    # What a worker does
+    # Operations for workers
 
     def claim(self, job: str, owner: str, lease: float, generation: int | None = None) -> Job | None:
-        """Take the job for ``owner`` for ``lease`` seconds, with its real parameters.
+        """Claim the job for ``owner`` for ``lease`` seconds; return it with its real parameters.
 
-        ``generation`` is that of the plugins it will run with.
-        None when there is nothing to do: another copy of the message was faster, the job is
-        finished, deleted, not yet due, cancelled or has had all its attempts.
+        ``generation`` is the generation of plugins that it will run with. Returns None if there is
+        nothing to run: another worker has claimed the job, or it is finished, deleted, not yet due,
+        to be cancelled, or has used up its attempts.
         """
         if not is_id(job):
             return None
@@ -185,10 +190,11 @@ class JobStore:
     def renew(
         self, hold: Hold, lease: float, progress: Progress | None = None, lines: Sequence[LogLine] = ()
     ) -> Renewal:
-        """Keep the job for ``lease`` more seconds, reporting progress and log lines on the way.
+        """Renew the lease for ``lease`` seconds from now; write progress and log lines.
 
-        ``kept`` is false when the job is no longer this attempt's: finished, deleted or taken
-        over. A job that a sweep had taken for lost is taken back if nobody claimed it.
+        ``kept`` is False if the job is no longer this attempt's: it is finished, deleted or claimed
+        by another worker. A job that a sweep has queued again is taken back if no worker has
+        claimed it.
         """
         statement = statements.RENEW if progress is None else statements.REPORT
         given = {**_fence(hold), "lease": lease, "lines": len(lines)}
@@ -212,8 +218,8 @@ class JobStore:
     ) -> bool:
         """End the attempt and the job; secrets among its parameters are masked for good.
 
-        ``result`` is JSON text. True when the job ended so, now or by an earlier call whose
-        answer was lost; False when it is no longer this attempt's.
+        ``result`` is JSON text. Return True if the job has ended so, by this call or by an earlier
+        one whose answer was lost; False if the job is no longer this attempt's.
         """
         outcome = {
             "b_state": state,
@@ -229,7 +235,8 @@ class JobStore:
     def release(self, hold: Hold, delay: float, reason: str) -> bool:
         """Queue the job again, to run after ``delay`` seconds; ``reason`` goes to its log.
 
-        A sweep publishes it when the time has come. A job that is to be cancelled ends here.
+        A sweep publishes it after the delay. A job whose cancellation was requested is cancelled
+        instead. Return False if the job is no longer this attempt's.
         """
         given = {**_fence(hold), "delay": delay}
         with self.database.transaction() as connection:
@@ -244,22 +251,22 @@ class JobStore:
             return row.worker is None
         return bool(row.cancel_requested) and self.finish(hold, State.CANCELLED)
 
-    # What keeps the table in order
+    # Maintenance
 
     def sweep(self, limit: int = 100) -> Swept:
-        """Find the jobs that nobody runs, and say which to publish; see ``upkeep.sweep``."""
+        """Handle up to ``limit`` jobs that are due, and return which to publish; see ``upkeep.sweep``."""
         return upkeep.sweep(self.database, self.republish, limit)
 
     def purge(self, keep: float, limit: int = 500) -> int:
-        """Delete jobs that finished more than ``keep`` seconds ago; see ``upkeep.purge``."""
+        """Delete jobs that finished more than ``keep`` seconds ago; return how many. See ``upkeep.purge``."""
         return upkeep.purge(self.database, keep, limit)
 
     def lead(self, task: str, owner: str, seconds: float) -> bool:
-        """Take or keep a task that one process at a time does; tell whether it is ``owner``'s."""
+        """Take or renew the lease on a task for one process at a time; return True if ``owner`` has it."""
         return upkeep.lead(self.database, task, owner, seconds)
 
     def resign(self, task: str, owner: str) -> None:
-        """Give the task up, so that another process need not wait for its lease to end."""
+        """Give up the lease on a task, so that another process can take it at once."""
         upkeep.resign(self.database, task, owner)
 
     def _row(self, statement: Select[Any], job: str) -> AnyRow:
@@ -269,7 +276,7 @@ class JobStore:
 
 
 def _check_id(job: str) -> None:
-    # What is no id is asked of no database: some refuse the characters it may hold.
+    # Do not query with a malformed id: some databases refuse characters that it may contain.
     if not is_id(job):
         raise unknown_job(job)
 
@@ -281,9 +288,9 @@ def _found(row: AnyRow | None, job: str) -> AnyRow:
 
 
 def unknown_job(job: str) -> JobNotFound:
-    """Make the error of an id that no job has."""
+    """Return the error for an id that no job has."""
     return JobNotFound(
-        f"No job has the id {rows.plain(job)!r}: it never existed, was deleted, or was kept no longer."
+        f"No job has the id {rows.plain(job)!r}: it never existed, was deleted, or has expired."
     )
 
 

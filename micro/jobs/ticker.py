@@ -1,4 +1,4 @@
-"""Calls functions again and again from one thread, which lives as long as there are any to call."""
+"""Calls functions periodically from one thread, which ends when there is nothing to call."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _LINGER_SECONDS = 10.0
 
 
 class Ticker:
-    """Calls each function that was added about every ``seconds``, until it is removed.
+    """Calls each added function about every ``seconds`` until it is removed.
 
-    One thread for all, as starting one for each short run would cost more than the run. It lingers when
-    there is nothing left to call, since more is likely to come.
+    One thread serves all functions, because starting a thread for each short run would cost more than the
+    run. The thread stays for ``linger`` seconds after the last function, because another is likely to come.
     """
 
     def __init__(self, seconds: float, linger: float = _LINGER_SECONDS) -> None:
@@ -26,7 +26,7 @@ class Ticker:
         self._thread: threading.Thread | None = None
 
     def add(self, call: Callable[[], object]) -> None:
-        """Begin to call the function; adding it twice is adding it once."""
+        """Start calling the function; adding it a second time changes nothing."""
         with self._lock:
             self._calls[call] = None
             if self._thread is None:
@@ -34,7 +34,7 @@ class Ticker:
                 self._thread.start()
 
     def remove(self, call: Callable[[], object]) -> None:
-        """Call the function no more, but for a call that has begun."""
+        """Stop calling the function; a call that has begun is not interrupted."""
         with self._lock:
             self._calls.pop(call, None)
 
@@ -57,5 +57,5 @@ def _guarded(call: Callable[[], object]) -> None:
     try:
         call()
     except Exception:
-        # The thread's outermost edge: what fails for one run must not stop the care for all others.
+        # The thread's outermost edge: an error of one function must not stop the calls of the others.
         log.exception("A periodic call failed")

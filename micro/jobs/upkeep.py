@@ -1,4 +1,4 @@
-"""What keeps the job table in order: the sweep, the clean-up, and who does them."""
+"""Maintenance of the job table: the sweep, the purge, and the lease of the process that does them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from micro.jobs.models import State, Swept, first_id
 from micro.jobs.rows import AnyRow
 from micro.jobs.schema import jobs, leases
 
-# The wait before a job that still is queued is published once more doubles up to this.
+# Seconds. The wait before a queued job is published once more doubles up to this.
 _LONGEST_WAIT = 900.0
-# Log lines deleted in one transaction; a job with more goes alone.
+# The most log lines deleted in one transaction; a job with more is deleted in one of its own.
 MOST_LINES = 20_000
 
 _c = jobs.c
@@ -59,12 +59,13 @@ _REQUEUE = _TELL.values(
 
 
 def sweep(database: Database, republish: float, limit: int) -> Swept:
-    """Look at up to ``limit`` jobs that are due, longest due first, in one transaction.
+    """Handle up to ``limit`` jobs that are due, longest due first, in one transaction.
 
-    A queued job that nobody was told of, or whose time has come, is to be published; so is a
-    running one whose lease ran out, unless it has had all its attempts: then it fails. One
-    whose cancellation was asked for is cancelled. What this returns and is not published, as
-    the caller died, comes again after ``republish`` seconds.
+    A due job is a queued one whose delay, or whose wait for a worker, is over, or a running one
+    whose lease has run out. If its cancellation was requested, it is cancelled; if it has used up its
+    attempts, it fails; otherwise it is returned to be published, a running one after it was
+    queued again. If the caller dies before it publishes, these jobs are due again after
+    ``republish`` seconds, or later if they were published before.
     """
     with database.transaction() as connection:
         due = connection.execute(_DUE, {"most": limit}).all()
@@ -83,8 +84,8 @@ def sweep(database: Database, republish: float, limit: int) -> Swept:
 def purge(database: Database, keep: float, limit: int) -> int:
     """Delete up to ``limit`` jobs that finished more than ``keep`` seconds ago; return how many.
 
-    Fewer go at once when their logs are long. No index of its own: a job that finished before
-    a moment has an id from before it, so the oldest ids are walked.
+    Fewer jobs are deleted at once if their logs are long. This needs no index by end time: a job
+    that finished before a moment has an id from before it, so it reads the oldest ids.
     """
     oldest = (
         select(_c.id, _c.log_lines)
@@ -101,7 +102,7 @@ def purge(database: Database, keep: float, limit: int) -> int:
 
 
 def lead(database: Database, task: str, owner: str, seconds: float) -> bool:
-    """Take or keep the lease on ``task`` in one statement; tell whether ``owner`` has it now."""
+    """Take or renew the lease on ``task`` in one statement; return True if ``owner`` has it now."""
     with database.connect() as connection:
         dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
         wanted = dialect.insert(leases).values(name=task, owner=owner, until=now() + seconds)

@@ -1,4 +1,4 @@
-"""Keeps the job table in order from a thread of a worker node: sweeps, publishes again, cleans up."""
+"""Sweeper: a thread of a worker node that sweeps the job table, publishes due jobs, and purges old ones."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ _SWEEP_SECONDS = 1.0
 _LEAD_SECONDS = 3 * _SWEEP_SECONDS
 _AT_ONCE = 500
 _CLEAN_UP_EVERY = 60.0
-# The longest that a clean-up keeps sweeps waiting.
+# Seconds after which a clean-up leaves the rest to the next one, so that sweeps go on.
 _CLEAN_UP_SECONDS = 1.0
 
 
 class Upkeeper:
-    """Sweeps every second, while no other process does.
+    """Sweeps every second while this process, and no other, holds the lease on sweeping.
 
-    ``wake(job, queue)`` publishes a message and tells whether the broker took it.
+    ``keep`` is the number of seconds after which finished jobs are deleted. ``wake(job, queue)`` publishes
+    the message about a job and returns True if the broker took it.
     """
 
     def __init__(self, store: JobStore, keep: float, owner: str, wake: Callable[[str, str], bool]) -> None:
@@ -37,11 +38,11 @@ class Upkeeper:
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish what is begun and let another process go on."""
+        """Finish the current sweep and give up the lease; wait three seconds at most for that."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(_LEAD_SECONDS)
@@ -57,17 +58,18 @@ class Upkeeper:
                     log.warning("The job table is not swept as long as it does not answer: %s", err.message)
                 answered = False
             except Exception:
-                # The thread's outermost edge: no error may be the last sweep.
+                # The thread's outermost edge: no error may end the sweeping.
                 log.exception("The job table could not be swept")
         with suppress(StoreUnavailable):
             self._store.resign(_TASK, self._owner)
 
     def keep_up(self) -> None:
-        """Sweep once, and clean up if it is time, unless another process does."""
+        """Sweep once, and clean up if it is time, unless another process holds the lease."""
         if not self._store.lead(_TASK, self._owner, _LEAD_SECONDS):
             self._unsent.clear()
             return
-        # As long as the broker takes nothing, no job is counted as published, and none has to wait for that.
+        # A sweep counts its jobs as published, and they wait longer the next time. So do not sweep while the
+        # broker takes no messages.
         if self._publish():
             swept = self._store.sweep(_AT_ONCE)
             for job in swept.failed:
@@ -79,7 +81,7 @@ class Upkeeper:
             self._clean_up_at = time.monotonic() + _CLEAN_UP_EVERY
 
     def _publish(self) -> bool:
-        """Publish what is to be published; tell whether the broker took all of it."""
+        """Publish the messages that are due; return False if the broker did not take one."""
         while self._unsent and not self._stopping.is_set():
             job, queue = self._unsent[0]
             if not self._wake(job, queue):

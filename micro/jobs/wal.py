@@ -1,4 +1,4 @@
-"""Keeps the write-ahead log of SQLite short, in a way that no two processes can spoil."""
+"""Checkpoints SQLite's write-ahead log, in a way that is safe between processes."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from contextlib import suppress
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+# Bytes.
 LONGEST = 16 * 1024 * 1024
-# How long writers may have to wait because some reader does not let the log go.
+# How long a checkpoint waits for a reader that still needs the log; writers wait meanwhile.
 _PATIENCE_MS = 500
 
 
 class WriteAheadLog:
-    """Copies the log of the database at ``path`` into the database when it has become long.
+    """The write-ahead log of the database at ``path``, which is checkpointed when it has become long.
 
-    SQLite would do it by itself, but not safely before 3.51.3: two such checkpoints at the
-    same moment as a commit may lose that commit (https://sqlite.org/wal.html#walresetbug).
-    A TRUNCATE checkpoint lets nobody commit meanwhile. ``busy_ms`` is how long statements
-    on other occasions wait for a lock.
+    SQLite's automatic checkpoints are not safe before 3.51.3: two of them at the same moment as
+    a commit may lose that commit (https://sqlite.org/wal.html#walresetbug). A TRUNCATE checkpoint
+    admits no commit meanwhile. ``busy_ms`` is how long other statements wait for a lock.
     """
 
     def __init__(self, path: str, busy_ms: int) -> None:
@@ -30,13 +30,13 @@ class WriteAheadLog:
         self._at_it = threading.Lock()
 
     def shorten(self, engine: Engine) -> None:
-        """Empty the log if it is long. Nothing is raised: what was committed is safe in it."""
+        """Empty the log if it is long. Errors are ignored: what was committed is safe in the log."""
         if self._size() < self._bound or not self._at_it.acquire(blocking=False):
             return
         try:
             with suppress(SQLAlchemyError):
                 self._checkpoint(engine)
-            # As long as a reader holds it, it is tried again only now and then.
+            # If a reader held the log, try again only after it has grown by as much once more.
             self._bound = self._size() + LONGEST
         finally:
             self._at_it.release()

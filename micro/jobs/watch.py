@@ -1,4 +1,4 @@
-"""Watches one run from beside it: renews its lease, passes reports on, ends it when it must end."""
+"""Monitor of one run: renews its lease, writes its reports, and stops it when it must end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_LINES_WAITING = 5000
 
 
 class Record(Protocol):
-    """What a worker writes about a job that it holds; the job table does it."""
+    """What a worker writes about a job that it has claimed; the job table implements it."""
 
     def renew(
         self, hold: Hold, lease: float, progress: Progress | None = None, lines: Sequence[LogLine] = ()
@@ -38,9 +38,10 @@ class Record(Protocol):
 
 @dataclass(frozen=True)
 class Terms:
-    """How runs are watched: the ``lease`` and the ``grace`` before ``kill`` in seconds, and from where.
+    """How runs are monitored: ``lease`` and ``grace``, in seconds, are those of every run.
 
-    ``kill`` is given the job's id, and does not return where it can end the process.
+    ``kill`` is called with the job's id after the grace, and does not return if it can end the process.
+    ``ticker`` is the thread that does the monitoring.
     """
 
     lease: float
@@ -52,8 +53,8 @@ class Terms:
 class Watch:
     """The reporter of a job's run; a context manager around the run.
 
-    A run that was asked to stop, or is past its time limit, gets some grace to end by itself; then its end
-    is recorded and its process killed.
+    A run that was asked to stop, or is past its time limit, gets a grace period to end by itself. After
+    that its end is recorded and its process is killed.
     """
 
     def __init__(self, record: Record, job: Job, terms: Terms) -> None:
@@ -63,7 +64,7 @@ class Watch:
         self._stop_asked = threading.Event()
         self._over = False
         self._answered = True
-        # Held by whoever writes for this run: the ticker's thread or, at the end, the run's own.
+        # Held while reports are written: by the ticker's thread or, at the end, by the run's own.
         self._writing = threading.Lock()
         now = time.monotonic()
         self._pause = min(_LONGEST_PAUSE, terms.lease / 3)
@@ -72,22 +73,22 @@ class Watch:
         self._kill_at = self._deadline + terms.grace
 
     def progress(self, done: float, total: float | None, message: str) -> None:
-        """Keep the newest report; it goes to the store within a second."""
-        # What is no number, or endless, can be told to nobody.
+        """Keep the newest report; it is written to the store within a second."""
+        # JSON has neither NaN nor infinity, so a report of them is dropped.
         if math.isfinite(done):
             known = float(total) if total is not None and math.isfinite(total) else None
             self._progress = Progress(float(done), known, str(message))
 
     def log(self, level: str, text: str) -> None:
-        """Keep the line; it goes to the store within a second."""
+        """Keep the line; it is written to the store within a second."""
         self._lines.append(LogLine(level, text, time.time()))
 
     def cancelled(self) -> bool:
-        """Tell whether the run is to stop."""
+        """Return True if the run should stop."""
         return self._stop_asked.is_set()
 
     def is_out_of_time(self) -> bool:
-        """Tell whether the run is past its time limit."""
+        """Return True if the run is past its time limit."""
         return time.monotonic() >= self._deadline
 
     def __enter__(self) -> Watch:
@@ -139,7 +140,7 @@ class Watch:
             self._kill_at = time.monotonic() + self._terms.grace
 
     def _end(self) -> None:
-        """Record the end that the run did not come to by itself, and end its process."""
+        """Record the end of a run that did not end by itself, and kill its process."""
         try:
             if self._stop_asked.is_set():
                 self._record.finish(self._job.hold, State.CANCELLED)
@@ -155,13 +156,13 @@ class Watch:
 
 
 def time_limit_fields(job: Job) -> Mapping[str, Any]:
-    """Return the error of a job that ran out of time."""
+    """Return the fields of the error of a job that exceeded its time limit."""
     error = time_limit(job)
     return {**error_fields(error), "status": error.status}
 
 
 def time_limit(job: Job) -> TimeLimit:
-    """Make the error of a job that ran out of time."""
+    """Return the error of a job that exceeded its time limit."""
     return TimeLimit(
         f"The run took longer than the {job.timeout:g} seconds that plugin {job.plugin!r} allows"
     )

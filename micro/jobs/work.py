@@ -1,4 +1,4 @@
-"""Runs jobs in a worker: claims one, runs it under watch, records what came of it."""
+"""Runs jobs in a worker process: claims a job, runs its plugin under a monitor, records the outcome."""
 
 from __future__ import annotations
 
@@ -34,17 +34,19 @@ from micro.service import Micro
 
 log = logging.getLogger(__name__)
 
-# Seconds: between attempts; between looks at a job that another worker may hold; between those of the ticker.
+# Seconds before the next attempt; the pause doubles with each.
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
+# Seconds between looks at a job that another worker may have claimed.
 _LOOK_AGAIN = 0.5
 _LEAST_GRACE = 1.0
-# By its number: Celery puts another object in place of sys.stderr.
+# By its number, because Celery replaces sys.stderr with an object that has none.
 _STDERR = 2
+# Seconds between rounds of the ticker.
 _TICK = 0.2
 
 
 class JobWorker:
-    """Runs the jobs that this process is woken for, and the messages of Celery clients as jobs."""
+    """Runs the jobs that this process is woken for, and the tasks of Celery clients as jobs."""
 
     def __init__(self, micro: Micro, store: JobStore) -> None:
         self._micro, self._store = micro, store
@@ -58,13 +60,13 @@ class JobWorker:
 
     @hookimpl
     def micro_stop(self) -> None:
-        """Write what is not on record yet, as the process ends."""
+        """Record the ended runs that are still queued, when the process ends."""
         self._ledger.close()
 
     def run_job(self, job_id: str) -> None:
-        """Run the job, unless another copy of the message did, or it has ended."""
-        # What fails is on record. A job that cannot even be claimed is left to a sweep, and this process to
-        # runs that need no table.
+        """Claim and run the job; do nothing if another worker has claimed it or it has ended."""
+        # The job table already has the error of a run. If the table does not answer, the job is left to a
+        # sweep, and this process is free for runs that need no table.
         with suppress(MicroError):
             job = self._claim(job_id, patience=self._lease)
             if job:
@@ -79,12 +81,12 @@ class JobWorker:
         *,
         redelivered: bool = False,
     ) -> str:
-        """Run what a Celery client asked for, on record as a job, and return its JSON.
+        """Run the task of a Celery client, recorded as a job, and return its JSON.
 
-        The task's id is the job's idempotency key: a message that is delivered again gives what is
-        on record, or takes the run over once its worker counts as lost. Where the job table does
-        not answer, the run goes unrecorded. Raises what ``Micro.run`` raises, and Ignore where the run
-        that the message was first delivered for goes on, and will answer.
+        The task's id is the job's idempotency key: if its message is delivered again, this returns the
+        recorded result, or takes the run over once its worker is lost. If the job table does not answer,
+        the run is not recorded. Raises what ``Micro.run`` raises, and Celery's Ignore if the run of the
+        first delivery is still going on and will answer.
         """
         plugin = self._micro.loaded.find(name)
         plugin.contract.check(params)
@@ -105,9 +107,10 @@ class JobWorker:
         return self._go_on(job.id, params, leave_at=time.monotonic() + self._lease + _LOOK_AGAIN)
 
     def _go_on(self, job_id: str, params: Mapping[str, Any], leave_at: float | None = None) -> str:
-        """Return what came of the job, running it whenever nobody else does.
+        """Return the job's result or raise its error; run it whenever no other worker does.
 
-        From ``leave_at`` on it is left alone if its first attempt goes on: that one answers the client.
+        After ``leave_at``, of the monotonic clock, raise Ignore if the first attempt is still running: that
+        one answers the client.
         """
         while True:
             job = self._claim(job_id)
@@ -131,9 +134,9 @@ class JobWorker:
         )
 
     def _attempt(self, job: Job, params: Mapping[str, Any], record: Record) -> str | None:
-        """Run the claimed job and record what came of it; return its JSON or raise its error.
+        """Run the claimed job and record the outcome; return its JSON or raise its error.
 
-        None when it is queued for another attempt.
+        Returns None if the job is queued for another attempt.
         """
         with working_for(_call(job)):
             return self._attempt_as_called(job, params, record)
@@ -145,7 +148,7 @@ class JobWorker:
                 reporter=watch,
                 job=job.id,
                 attempt=job.attempt,
-                # The client of a message waits for its answer; the caller of a job has one already.
+                # A job may wait for a free slot of its plugin. A Celery client is waiting for its answer.
                 patient=not isinstance(record, LateRecord),
             )
             end: str | MicroError
@@ -153,13 +156,13 @@ class JobWorker:
                 with _time_limit(job), _last_resort(job, self._grace):
                     end = self._micro.run(job.plugin, params, context)
             except MicroError as err:
-                # A plugin may have caught the interruption, and raised what it made of it.
+                # A plugin may have caught the TimeLimit and raised another error instead.
                 end = time_limit(job) if isinstance(err, PluginFailed) and watch.is_out_of_time() else err
-        # Only now: a job that has ended takes none of the reports that the watch passes on at its end.
+        # After the monitor has written its last reports, which a job that has ended would not accept.
         return self._conclude(job, end, record, stopped=watch.cancelled())
 
     def _conclude(self, job: Job, end: str | MicroError, record: Record, *, stopped: bool) -> str | None:
-        """Record the end of an attempt; one that was asked to stop is cancelled, whatever it came to."""
+        """Record the end of an attempt; a job that was asked to stop is cancelled, whatever its outcome."""
         if stopped:
             _finish(record, job, State.CANCELLED)
             raise was_cancelled(job.id)
@@ -172,7 +175,7 @@ class JobWorker:
         raise end
 
     def _try_again(self, job: Job, error: MicroError, record: Record) -> bool:
-        """Queue the job again if its plugin lists what it raised, and has retries left."""
+        """Queue the job again if its plugin lists the exception in ``retry_on`` and has retries left."""
         if isinstance(error, PluginNotFound) or job.attempt >= job.attempts:
             return False
         description = self._micro.loaded.find(job.plugin).description
@@ -186,7 +189,7 @@ class JobWorker:
 
 
 def _call(job: Job) -> Call:
-    """Return the call that asked for the job; only the message, not the table, has its tracestate."""
+    """Return the call that submitted the job; its tracestate is in the message only, not in the table."""
     message = CALL.get()
     state = message.tracestate if message and message.traceparent == job.traceparent else None
     return Call(job.request_id or job.id, job.traceparent, state, job.plugin, job.id)
@@ -206,7 +209,7 @@ def _finish(
 
 @contextmanager
 def _time_limit(job: Job) -> Iterator[None]:
-    """Raise TimeLimit in the run when its time is over; only a main thread can be interrupted."""
+    """Raise TimeLimit in the run after its time limit; only a main thread can be interrupted by a signal."""
     if not job.timeout or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -226,9 +229,9 @@ def _time_limit(job: Job) -> Iterator[None]:
 
 @contextmanager
 def _last_resort(job: Job, grace: float) -> Iterator[None]:
-    """End the process when time and grace are long over, in which no Python code could run.
+    """End the process if neither the time limit nor the monitor could end the run.
 
-    Such a run is one long call of C, which neither lets a signal's handler run nor another thread.
+    Such a run is one long call of C code, during which Python runs no signal handler and no other thread.
     """
     if not job.timeout or not _is_pool_child():
         yield
@@ -246,7 +249,7 @@ def _is_pool_child() -> bool:
 
 
 def _kill_pool_child(job_id: str) -> None:
-    """End this process if it is a pool's child; the pool starts another."""
+    """Kill this process if it belongs to a worker's pool; the pool starts another."""
     if _is_pool_child():
         log.warning("Job %s did not stop when it was asked to; its process is killed", job_id)
         os.kill(os.getpid(), signal.SIGKILL)

@@ -144,7 +144,7 @@ def test_the_list_is_filtered(
         (("--since", "99999999w"), "expected a time such as 2026-01-31T12:00"),
         (("--state", "lost"), "is not one of"),
         (("purge", "--older", "a while"), "expected a duration such as 90s"),
-        (("purge", "--older", "7d"), "Nobody is there to confirm it; give --yes."),
+        (("purge", "--older", "7d"), "There is no terminal to confirm this on; give --yes."),
         (("show", "no-id"), "No job has the id 'no-id'"),
         (("watch", "no-id"), "No job has the id 'no-id'"),
         (("cancel", "no-id"), "No job has the id 'no-id'"),

@@ -73,7 +73,7 @@ def test_it_lists_what_it_made_and_what_to_do_next(
 
     head, *listed = result.stdout.partition("\n\n")[0].splitlines()
     assert (result.exit_code, result.stderr) == (0, "")
-    assert head == "Made my-plugin:"
+    assert head == "Created my-plugin:"
     assert [each.strip() for each in listed] == files(tmp_path / "my-plugin") == made
     assert "\nNext:\n" in result.stdout
     assert "  pytest my-plugin\n" in result.stdout

@@ -287,7 +287,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(to: To, serve: Serve, 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     server.http.socket = context.wrap_socket(server.http.socket, server_side=True)
-    with pytest.raises(ServiceUnreachable, match="No safe connection to https://localhost"):
+    with pytest.raises(ServiceUnreachable, match="No secure connection to https://localhost"):
         to(server.url.replace("http://127.0.0.1", "https://localhost")).run("Adder")
     assert server.asked == []
 

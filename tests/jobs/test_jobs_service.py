@@ -230,6 +230,6 @@ def test_a_store_that_is_down_refuses_the_job(
     (tmp_path / "file").touch()
     micro = load(plugins / "jobs", jobs_url=f"sqlite:///{tmp_path}/file/jobs.db")
     jobs = Jobs(micro, wake=lambda job, queue: woken.append((job, queue)) is None)
-    with pytest.raises(StoreUnavailable, match="See that it runs and can be reached"):
+    with pytest.raises(StoreUnavailable, match="Check that it runs and can be reached"):
         submit(jobs)
     assert woken == []

@@ -98,7 +98,7 @@ def test_a_limit_out_of_bounds_is_brought_within(store: JobStore, mixed: list[Jo
 
 @pytest.mark.parametrize("cursor", ["", "7", "\0", "' OR 1=1"])
 def test_a_cursor_that_no_page_gave_is_refused(store: JobStore, cursor: str) -> None:
-    with pytest.raises(BadRequest, match="is not one that a page of jobs gave"):
+    with pytest.raises(BadRequest, match="does not come from a page of jobs"):
         store.list_jobs(cursor=cursor)
 
 
