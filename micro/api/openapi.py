@@ -8,7 +8,7 @@ from itertools import chain, count
 from typing import Any
 from urllib.parse import quote
 
-from micro import __version__
+from micro._version import __version__
 from micro.api import openapi_fixed as fixed
 from micro.api import openapi_jobs, openapi_probes
 from micro.api.access import OPEN_PATHS

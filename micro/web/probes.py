@@ -7,7 +7,7 @@ import sys
 
 from flask import Blueprint, Flask, Response, request
 
-from micro import __version__
+from micro._version import __version__
 from micro.api.problem import problem
 from micro.plugin.hookspecs import hookimpl
 from micro.plugin.manager import Plugins
