@@ -13,7 +13,8 @@ from micro.layers import check_dumped_version
 from micro.plugin.fingerprint import INSTALLED
 from micro.plugin.manager import LoadFailure, Plugin
 from micro.ready import newest, tell_ready
-from micro.server.child import Role, settings_file
+from micro.runtime.settings_file import settings_file
+from micro.server.child import Role
 from micro.server.facts import load
 from micro.service import Micro
 from micro.settings import Settings
