@@ -14,7 +14,7 @@ from micro.api import openapi_jobs, openapi_probes
 from micro.api.access import OPEN_PATHS
 from micro.errors import PluginNotFound
 from micro.plugin.examples import usable_examples
-from micro.plugin.manager import Plugin, Plugins
+from micro.plugin.plugin import Plugin, Plugins
 from micro.service import Micro
 
 

@@ -22,7 +22,7 @@ from micro.correlation import CALL, Call, is_made, working_for
 from micro.errors import MicroError
 from micro.plugin.context import RunContext
 from micro.plugin.hookspecs import hookimpl
-from micro.plugin.manager import Plugin
+from micro.plugin.plugin import Plugin
 
 log = logging.getLogger(__name__)
 
