@@ -28,7 +28,7 @@ def _measure(folder: Path, *, metrics: bool) -> float:
     from micro.api.meter import meter_runs
     from micro.plugin.context import RunContext
     from micro.plugin.hooks import create_hook_manager
-    from micro.plugin.manager import Plugin, Plugins, Source
+    from micro.plugin.plugin import Plugin, Plugins, Source
     from micro.service import Micro
     from micro.settings import Settings
 

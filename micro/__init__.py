@@ -5,13 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from micro._version import __version__
+
 if TYPE_CHECKING:
     from micro.errors import MicroError, PluginError
     from micro.plugin.hookspecs import hookimpl
     from micro.plugin.pluginbase import PluginBase, PluginDescription
 
 __all__ = ["MicroError", "PluginBase", "PluginDescription", "PluginError", "__version__", "hookimpl"]
-__version__ = "4.0.0"
 _HOMES = {
     "MicroError": "micro.errors",
     "PluginBase": "micro.plugin.pluginbase",

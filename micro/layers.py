@@ -12,7 +12,8 @@ from dataclasses import Field
 from pathlib import Path
 from typing import Any
 
-from micro import __version__, parsers
+from micro import parsers
+from micro._version import __version__
 from micro.errors import ConfigError
 from micro.settings import Settings, table, to_raw, variable
 

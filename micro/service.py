@@ -14,7 +14,8 @@ from micro.errors import BadResult, MicroError, PluginFailed
 from micro.plugin.context import RunContext
 from micro.plugin.examples import usable_examples
 from micro.plugin.lifecycle import Lifecycle
-from micro.plugin.manager import Plugin, Plugins, load_plugins
+from micro.plugin.loading import load_plugins
+from micro.plugin.plugin import Plugin, Plugins
 from micro.settings import Settings
 
 log = logging.getLogger(__name__)

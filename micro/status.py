@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from micro import __version__
+from micro._version import __version__
 from micro.ready import process_names, read_ready
 from micro.settings import Settings
 

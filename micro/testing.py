@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flask.testing import FlaskClient
 
     from micro.api.endpoints import Requests
-    from micro.plugin.manager import Plugins
+    from micro.plugin.plugin import Plugins
     from micro.service import Micro
     from micro.settings import Settings
 
@@ -143,7 +143,7 @@ def _examples(config: pytest.Config, test: Path) -> list[PluginExample]:
 
 def _plugins(path: Path) -> Plugins:
     from micro.layers import load_settings
-    from micro.plugin.manager import load_plugins
+    from micro.plugin.loading import load_plugins
 
     return load_plugins(load_settings({"plugin_path": [str(path)]}, environ={}))
 

@@ -6,7 +6,7 @@ from flask import Flask, g, request
 
 from micro.api.keyring import Grant, KeyRing
 from micro.errors import Forbidden, PluginNotFound, Unauthorized
-from micro.plugin.manager import Plugins
+from micro.plugin.plugin import Plugins
 from micro.service import Micro
 
 IN_PROCESS = "micro.in_process"

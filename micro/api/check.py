@@ -8,7 +8,7 @@ from micro.api.badcalls import bad_calls
 from micro.api.fitness import Finding, check_answer, check_contract, unusable
 from micro.api.transports import Transports
 from micro.plugin.examples import BadExample, Example, read_examples
-from micro.plugin.manager import LoadFailure, Plugin
+from micro.plugin.plugin import LoadFailure, Plugin
 from micro.service import Micro
 
 _SAME = "make the hooks that change calls or answers change them over every transport"

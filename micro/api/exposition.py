@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from micro import __version__
+from micro._version import __version__
 from micro.api.metric_files import MetricFiles
 from micro.jobs.backlog import Backlog
 

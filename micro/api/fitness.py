@@ -12,7 +12,7 @@ from typing import Literal
 from micro.api.direct import Answer, call_directly
 from micro.api.jsondiff import difference
 from micro.plugin.examples import BadExample, Example, read_examples
-from micro.plugin.manager import Plugin
+from micro.plugin.plugin import Plugin
 from micro.service import Micro
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from micro.errors import ConfigError, PluginNotFound
 from micro.keys import ApiKey, check_distinct, read_key_file
-from micro.plugin.manager import Plugins
+from micro.plugin.plugin import Plugins
 from micro.settings import Settings
 
 log = logging.getLogger(__name__)

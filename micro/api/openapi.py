@@ -8,13 +8,13 @@ from itertools import chain, count
 from typing import Any
 from urllib.parse import quote
 
-from micro import __version__
+from micro._version import __version__
 from micro.api import openapi_fixed as fixed
 from micro.api import openapi_jobs, openapi_probes
 from micro.api.access import OPEN_PATHS
 from micro.errors import PluginNotFound
 from micro.plugin.examples import usable_examples
-from micro.plugin.manager import Plugin, Plugins
+from micro.plugin.plugin import Plugin, Plugins
 from micro.service import Micro
 
 

@@ -17,12 +17,12 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from micro import __version__
+from micro._version import __version__
 from micro.correlation import CALL, Call, is_made, working_for
 from micro.errors import MicroError
 from micro.plugin.context import RunContext
 from micro.plugin.hookspecs import hookimpl
-from micro.plugin.manager import Plugin
+from micro.plugin.plugin import Plugin
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from micro.errors import TimeLimit, TooManyRuns
 from micro.plugin.context import NoReporter, RunContext
-from micro.plugin.manager import Plugin
+from micro.plugin.plugin import Plugin
 from micro.service import Micro
 
 log = logging.getLogger(__name__)

@@ -34,7 +34,7 @@ def main() -> None:
 
         print(TEXT, end="")
     elif sys.argv[1:] in (["-v"], ["--version"]):
-        from micro import __version__
+        from micro._version import __version__
 
         print(f"micro (version {__version__})")
     else:

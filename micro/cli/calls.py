@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from micro.cli.arguments import write_arguments
 from micro.layers import COMMAND_LINE
-from micro.plugin.manager import Plugin
+from micro.plugin.plugin import Plugin
 from micro.settings import Settings
 
 _EVERY_INTERFACE = ("", "0.0.0.0", "[::]")

@@ -20,8 +20,8 @@ from micro.cli.loading import load_quietly, silenced
 from micro.cli.options import resolve, settings_options
 from micro.cli.tables import print_table
 from micro.errors import EXIT_FAILED, EXIT_OK, PluginNotFound
-from micro.plugin.manager import LoadFailure, Plugin
 from micro.plugin.names import slug
+from micro.plugin.plugin import LoadFailure, Plugin
 from micro.service import Micro
 
 

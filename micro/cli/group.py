@@ -79,7 +79,7 @@ def cli(ctx: click.Context, /, default_values: bool, version: bool, daemon: bool
 
 
 def _show_version() -> None:
-    from micro import __version__
+    from micro._version import __version__
 
     click.echo(f"micro (version {__version__})")
 

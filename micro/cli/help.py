@@ -16,7 +16,7 @@ from micro.cli.options import resolve, settings_options
 from micro.cli.tables import print_table
 from micro.cli.words import Schema, in_words
 from micro.plugin.examples import Example, usable_examples
-from micro.plugin.manager import Plugin
+from micro.plugin.plugin import Plugin
 from micro.service import Micro
 
 

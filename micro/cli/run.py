@@ -22,7 +22,7 @@ from micro.contract.decoding import parse_parameters
 from micro.errors import BadRequest, InvalidParameters, PluginError
 from micro.plugin.context import RunContext
 from micro.plugin.examples import usable_examples
-from micro.plugin.manager import Plugin
+from micro.plugin.plugin import Plugin
 from micro.server.running import settings_in_use
 from micro.service import Micro
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from micro import __version__
+from micro._version import __version__
 from micro.errors import EXIT_OK
 from micro.secrets import masked_urls
 from micro.server.ahead import Ahead

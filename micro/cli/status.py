@@ -14,7 +14,7 @@ from micro.errors import EXIT_FAILED, EXIT_OK
 from micro.jobs.backlog import Backlog
 from micro.jobs.service import Jobs
 from micro.plugin.hooks import create_hook_manager
-from micro.plugin.manager import Plugins
+from micro.plugin.plugin import Plugins
 from micro.server.running import find_running
 from micro.service import Micro
 from micro.settings import Settings

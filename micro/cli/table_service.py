@@ -12,7 +12,7 @@ from micro.client.tasks import TaskService
 from micro.jobs.service import Jobs, open_store
 from micro.plugin.context import RunContext
 from micro.plugin.hooks import create_hook_manager
-from micro.plugin.manager import Plugins
+from micro.plugin.plugin import Plugins
 from micro.service import Micro
 from micro.settings import Settings
 

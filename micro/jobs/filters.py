@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from micro.errors import BadRequest, Forbidden, PluginNotFound
 from micro.jobs.models import MAX_PAGE, Page, State
-from micro.plugin.manager import Plugins
+from micro.plugin.plugin import Plugins
 
 if TYPE_CHECKING:
     from micro.jobs.store import JobStore

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from micro.errors import Conflict, NoWorker, RecordedError, ResultNotReady, StoreUnavailable
 from micro.jobs.models import DEFAULT_ATTEMPTS, Job, NewJob, State
 from micro.plugin.context import RunContext
-from micro.plugin.manager import Plugin
+from micro.plugin.plugin import Plugin
 from micro.service import Micro
 from micro.settings import Settings
 

@@ -12,13 +12,28 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from micro.plugin._namespace import Namespace
+from typing import Any, Protocol
 
 
-def make_import(namespace: Namespace) -> Callable[..., Any]:
+class Names(Protocol):
+    """What the import statement of a plugin asks of the plugin's namespace."""
+
+    prefix: str
+    foreign: set[str]
+    import_: Callable[..., Any]
+
+    @property
+    def importlib(self) -> ModuleType:
+        """What the plugin's modules get for ``import importlib``."""
+
+    def owns(self, top: str) -> bool:
+        """Return True if the undotted name means a module of the plugin."""
+
+    def exists_elsewhere(self, top: str) -> bool:
+        """Return True if a module of this name can be imported from outside the plugin."""
+
+
+def make_import(namespace: Names) -> Callable[..., Any]:
     """Return the ``__import__`` of a plugin, which tries the plugin's own names first."""
 
     def import_(
@@ -45,7 +60,7 @@ def make_import(namespace: Namespace) -> Callable[..., Any]:
     return import_
 
 
-def make_importlib(namespace: Namespace) -> ModuleType:
+def make_importlib(namespace: Names) -> ModuleType:
     """Return a stand-in for ``importlib`` whose two import functions find the plugin's own modules.
 
     Other attributes are looked up in the real module on each use. No stack frame is inspected, so it works
@@ -70,7 +85,7 @@ def make_importlib(namespace: Namespace) -> ModuleType:
 
 
 def _means_another(
-    namespace: Namespace,
+    namespace: Names,
     top: str,
     globals: Mapping[str, Any] | None,
     locals: Mapping[str, Any] | None,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
@@ -13,9 +13,38 @@ if TYPE_CHECKING:
     import flask
 
     from micro.plugin.context import RunContext
-    from micro.plugin.manager import Plugin
+    from micro.plugin.plugin import Plugin, Plugins
     from micro.plugin.pluginbase import PluginDescription
-    from micro.service import Micro
+    from micro.settings import Settings
+
+
+class MicroProtocol(Protocol):
+    """What a hook may use of the service; ``docs/hooks.md`` promises the same."""
+
+    @property
+    def settings(self) -> Settings:
+        """The resolved settings."""
+
+    @property
+    def generation(self) -> int:
+        """How many sets of plugins the running service has loaded."""
+
+    @property
+    def loaded(self) -> Plugins:
+        """The loaded plugins."""
+
+    def plugins(self) -> list[dict[str, Any]]:
+        """List the plugins: name, version, description."""
+
+    def info(self, name: str) -> dict[str, Any]:
+        """Describe one plugin; raise PluginNotFound."""
+
+    def help(self, name: str) -> dict[str, Any]:
+        """Return the plugin's help text; raise PluginNotFound."""
+
+    def run(self, name: str, params: Mapping[str, object], context: RunContext | None = None) -> str:
+        """Run the plugin and return its result as JSON text; raise MicroError."""
+
 
 hookspec = pluggy.HookspecMarker("micro")
 hookimpl = pluggy.HookimplMarker("micro")
@@ -47,10 +76,10 @@ def micro_commands(cli: click.Group) -> None:
 
 
 @hookspec
-def micro_start(micro: Micro) -> None:
+def micro_start(micro: MicroProtocol) -> None:
     """Called once in each process, before its first run."""
 
 
 @hookspec
-def micro_stop(micro: Micro) -> None:
+def micro_stop(micro: MicroProtocol) -> None:
     """Called when a process ends, if micro_start was called in it."""

@@ -7,13 +7,10 @@ import logging
 import os
 import threading
 import weakref
-from typing import TYPE_CHECKING
 
 from micro.errors import one_line
-from micro.plugin.manager import Plugin, Plugins
-
-if TYPE_CHECKING:
-    from micro.service import Micro
+from micro.plugin.hookspecs import MicroProtocol
+from micro.plugin.plugin import Plugin, Plugins
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +32,7 @@ class Lifecycle:
         self._locks: dict[Plugin, threading.RLock] = {}
         self._set_up: dict[Plugin, None] = {}
 
-    def start(self, micro: Micro) -> None:
+    def start(self, micro: MicroProtocol) -> None:
         """Call micro_start, once per process."""
         if self._started:
             return
@@ -58,7 +55,7 @@ class Lifecycle:
                 plugin.cls.setup()
                 self._set_up[plugin] = None
 
-    def stop(self, micro: Micro) -> None:
+    def stop(self, micro: MicroProtocol) -> None:
         """Call teardown() of every plugin set up here, last first, then micro_stop."""
         with self._lock:
             if not self._started:

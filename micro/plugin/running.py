@@ -12,7 +12,7 @@ from micro.plugin.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from micro.plugin.context import RunContext
-    from micro.plugin.manager import Plugin
+    from micro.plugin.plugin import Plugin
 
 
 @hookimpl(trylast=True)

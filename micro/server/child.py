@@ -13,29 +13,14 @@ from pathlib import Path
 
 from micro import ready
 from micro.errors import MicroError
-from micro.layers import dump_settings, restore_settings
+from micro.layers import restore_settings
 from micro.plugin.fingerprint import installed
+from micro.runtime.settings_file import settings_file
 from micro.server.logs import configure_logging
 from micro.settings import Settings
 
 REASON = "Error: "
 """The prefix of the line in which a child process reports why it ends."""
-
-
-def settings_file(settings: Settings) -> Path:
-    """Return the path of the file that passes the settings to the child processes."""
-    return settings.pid_folder_path / "micro.settings"
-
-
-def write_settings(settings: Settings) -> None:
-    """Write the resolved settings for the child processes.
-
-    Only the owner may read the file, as it contains secrets.
-    """
-    path = settings_file(settings)
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(dump_settings(settings))
 
 
 @dataclass(frozen=True)

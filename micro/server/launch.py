@@ -12,13 +12,14 @@ from typing import TextIO
 
 from micro.errors import MicroError
 from micro.ready import REST, has_left, process_names, read_ready
+from micro.runtime.settings_file import settings_file, write_settings
 from micro.server import requests
 from micro.server.addresses import listening
 from micro.server.agreement import RELOAD
 from micro.server.ahead import Ahead, command
 from micro.server.broker import embedded_broker
 from micro.server.cautions import can_watch, cautions
-from micro.server.child import Role, forget, reason_in, settings_file, write_settings
+from micro.server.child import Role, forget, reason_in
 from micro.server.folders import claimed, prepare_folders
 from micro.server.logfile import LogFile
 from micro.server.logs import json_line

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from micro import __version__
+from micro._version import __version__
 from micro.ready import remove, write_whole
 from micro.server.keeper import Status
 from micro.settings import Settings

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from micro.errors import ConfigError
 from micro.layers import restore_settings
-from micro.server.child import settings_file
+from micro.runtime.settings_file import settings_file
 from micro.server.folders import prepare_folders
 from micro.settings import Settings
 from micro.status import lives

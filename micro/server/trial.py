@@ -11,9 +11,10 @@ from micro.api.fitness import check_fitness
 from micro.errors import EXIT_FAILED, EXIT_OK
 from micro.layers import check_dumped_version
 from micro.plugin.fingerprint import INSTALLED
-from micro.plugin.manager import LoadFailure, Plugin
+from micro.plugin.plugin import LoadFailure, Plugin
 from micro.ready import newest, tell_ready
-from micro.server.child import Role, settings_file
+from micro.runtime.settings_file import settings_file
+from micro.server.child import Role
 from micro.server.facts import load
 from micro.service import Micro
 from micro.settings import Settings

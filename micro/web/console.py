@@ -7,7 +7,7 @@ from functools import cache
 from flask import Blueprint, Flask, Response, render_template, request
 from werkzeug.exceptions import NotFound
 
-from micro import __version__
+from micro._version import __version__
 from micro.plugin.hookspecs import hookimpl
 from micro.service import Micro
 from micro.web.assets import Asset, Assets, respond

@@ -7,10 +7,10 @@ import sys
 
 from flask import Blueprint, Flask, Response, request
 
-from micro import __version__
+from micro._version import __version__
 from micro.api.problem import problem
 from micro.plugin.hookspecs import hookimpl
-from micro.plugin.manager import Plugins
+from micro.plugin.plugin import Plugins
 from micro.readiness import NotReady, Readiness, Result
 
 PROBES = frozenset({"/livez", "/healthz", "/readyz", "/version"})

@@ -24,7 +24,7 @@ from micro.jobs.models import Job, LogLine, NewJob, Progress, State
 from micro.jobs.store import JobStore
 from micro.jobs.work import JobWorker
 from micro.layers import load_settings
-from micro.server.child import write_settings
+from micro.runtime.settings_file import write_settings
 from micro.server.folders import claimed
 from micro.service import Micro
 from micro.settings import Settings

@@ -9,7 +9,7 @@ from micro.jobs.backlog import Backlog
 from micro.jobs.service import Jobs
 from micro.layers import load_settings
 from micro.plugin.hooks import create_hook_manager
-from micro.plugin.manager import Plugins
+from micro.plugin.plugin import Plugins
 from micro.service import Micro
 
 def refuse(*args, **kwargs):

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from micro.plugin.manager import Plugins, load_plugins
+from micro.plugin.loading import load_plugins
 from micro.plugin.packages import find_packages
+from micro.plugin.plugin import Plugins
 from micro.service import Micro
 from micro.settings import Settings
 

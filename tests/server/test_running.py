@@ -14,7 +14,7 @@ import pytest
 
 from micro.errors import ConfigError
 from micro.layers import load_settings
-from micro.server.child import write_settings
+from micro.runtime.settings_file import write_settings
 from micro.server.folders import claimed
 from micro.server.running import Running, find_running, settings_in_use
 from micro.settings import Settings

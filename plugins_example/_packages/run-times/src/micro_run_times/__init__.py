@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from micro import PluginBase, PluginDescription, hookimpl
 
 if TYPE_CHECKING:
-    from micro.plugin.manager import Plugin
+    from micro.plugin.plugin import Plugin
 
 
 @dataclass

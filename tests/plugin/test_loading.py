@@ -12,8 +12,9 @@ import pytest
 
 from micro.errors import ConfigError, PluginNotFound
 from micro.plugin import folders
-from micro.plugin.manager import Plugins, load_plugins
+from micro.plugin.loading import load_plugins
 from micro.plugin.names import slug
+from micro.plugin.plugin import Plugins
 from micro.settings import Settings
 
 CAUSES = {
