@@ -147,7 +147,7 @@ def test_jobs_are_listed_by_filters_and_pages(call: Call) -> None:
         ({"since": "today"}, "'since' must be a time as in ISO 8601"),
         ({"limit": "1001"}, "'limit' must be a whole number from 1 to 1000, found '1001'"),
         ({"limit": "٣"}, "'limit' must be a whole number"),
-        ({"cursor": "x"}, "The cursor 'x' is not one"),
+        ({"cursor": "x"}, "The cursor 'x' does not come from"),
         (
             {"plugins": "Adder"},
             "Jobs are filtered by plugin, state, since, until, limit, cursor, found 'plugins'",

@@ -116,7 +116,7 @@ def test_a_log_file_that_is_a_folder(run_micro: Run, tmp_path: Path) -> None:
 
 def test_a_bug_that_ends_a_child_is_shown_with_its_traceback(run_micro: Run, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
-        "import sys\nif 'rest' in sys.orig_argv:\n    sys.modules['gunicorn'] = None\n"
+        "import sys\nif 'http.gunicorn' in sys.orig_argv:\n    sys.modules['gunicorn'] = None\n"
     )
     paths = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
     done = run_micro("-G", PYTHONPATH=paths)

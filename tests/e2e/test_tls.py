@@ -63,7 +63,7 @@ def test_it_serves_https(
     file = config(certfile=files["certfile"], keyfile=files["keyfile"])
     micro = start_micro("-c", file, "-G", "-p", good_plugins, MICRO_API_KEYS=f"caller:{KEY}")
     assert micro.url.startswith("https://127.0.0.1:")
-    with connect(micro.url, api_key=KEY) as client, pytest.raises(ServiceUnreachable, match="No safe"):
+    with connect(micro.url, api_key=KEY) as client, pytest.raises(ServiceUnreachable, match="No secure"):
         client.plugins()
     monkeypatch.setenv("SSL_CERT_FILE", files["authority"])
     with connect(micro.url, api_key=KEY) as client:

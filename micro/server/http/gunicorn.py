@@ -175,7 +175,9 @@ class RestServer(BaseApplication):  # type: ignore[misc]
     def _worker_started(self, worker: Any) -> None:
         assert self.micro is not None
         self.worker = worker
-        keep_from_children(worker.SIGNALS)
+        # BridgeWorker does so after uvicorn has installed its own handlers.
+        if not isinstance(worker, BridgeWorker):
+            keep_from_children(worker.SIGNALS)
         self.micro.start()
         facts = {"addresses": [str(each) for each in worker.sockets], **self.facts}
         tell_ready(self.settings, self.role.name, os.getppid(), self.role.generation, **facts)

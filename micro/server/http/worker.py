@@ -21,6 +21,7 @@ from uvicorn_worker import UvicornWorker
 from micro.server.http.access_log import AccessLog
 from micro.server.http.bridge import Bridge
 from micro.server.http.protocols import HeadLimits, MicroProtocol, RefuseWebSocket
+from micro.server.signals import keep_from_children
 
 _ACCEPTING_SECONDS = 0.05
 _MOST_HEARTBEAT_SECONDS = 1.0
@@ -145,6 +146,11 @@ class GracefulServer(Server):
     def stop_at_once(self) -> None:
         """Stop without waiting for what runs."""
         self.force_exit = self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to serve; uvicorn has installed its handlers of signals by now."""
+        await super().startup(sockets)
+        keep_from_children(self.worker.SIGNALS)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what was accepted, then stop."""
