@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from micro.server.ahead import Ahead
 from micro.server.output import LineSplitter
 
 _CHUNK = 64 * 1024
@@ -30,7 +29,7 @@ class Process:
     are waited for; those with a lower ``stop_order`` stop first. ``env`` replaces the whole environment;
     ``pass_fds`` are descriptors the child inherits. ``generation`` tells a process from the one it follows.
     One that ``reopens_logs`` does so at SIGUSR1, one that ``holds`` begins its work when its standard input
-    ends, and can be started before. ``ahead`` is one that has been started already, for the first start.
+    ends, and can be started before.
     """
 
     name: str
@@ -45,7 +44,6 @@ class Process:
     generation: int = 1
     reopens_logs: bool = False
     holds: bool = False
-    ahead: Ahead | None = None
 
 
 class Child:
@@ -55,7 +53,7 @@ class Child:
     """
 
     def __init__(self, process: Process, *, held: bool = False) -> None:
-        self._popen = (None if held else _started(process)) or subprocess.Popen(
+        self._popen = subprocess.Popen(
             process.argv,
             stdin=subprocess.PIPE if held else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -125,12 +123,6 @@ class Child:
     def _keep(self, lines: list[str]) -> list[str]:
         self.tail.extend(line for line in lines if line.strip())
         return lines
-
-
-def _started(process: Process) -> subprocess.Popen[bytes] | None:
-    if process.ahead is None:
-        return None
-    return process.ahead.take(process.argv, process.env or {}, process.pass_fds)
 
 
 def describe_exit(status: int) -> str:

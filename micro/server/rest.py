@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from difflib import get_close_matches
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
@@ -16,7 +15,7 @@ from gunicorn.http.errors import ParseException
 
 from micro.api.headers import FIXED
 from micro.api.problem import problem
-from micro.api.rest import FEATURES, create_app
+from micro.api.rest import create_app
 from micro.errors import (
     EXIT_FAILED,
     EXIT_OK,
@@ -44,9 +43,6 @@ if TYPE_CHECKING:
     from flask import Flask, Response
 
 log = logging.getLogger(__name__)
-
-NEEDED = (*FEATURES, "pydantic.fields")
-"""What the application imports as it is made, and pydantic as it sees the first plugin."""
 
 # What the file may set for Flask-CORS, and what the supervisor decides.
 _NOT_GUNICORN = ("cors", "daemon", "pidfile", "reuse_port")
@@ -218,9 +214,3 @@ def main(settings: Settings, role: Role) -> int:
         # What keeps the application from loading is its configuration.
         return EXIT_USAGE if err.code == Arbiter.APP_LOAD_ERROR else EXIT_FAILED if err.code else EXIT_OK
     return EXIT_OK
-
-
-def prepare(settings: Settings) -> None:
-    """Import what jobs need, where there are any."""
-    if settings.celery:
-        import_module("micro.jobs.store")

@@ -21,7 +21,6 @@ from celery.bootsteps import RUN
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from celery.utils.nodenames import host_format
 from celery.worker import state
-from kombu.transport import resolve_transport
 
 from micro.api.desk import Desk
 from micro.api.tasks import create_celery
@@ -42,14 +41,6 @@ from micro.settings import DEFAULT, Settings
 
 log = logging.getLogger(__name__)
 
-NEEDED = (
-    "celery.backends.rpc",
-    "celery.concurrency.asynpool",
-    "celery.concurrency.prefork",
-    "celery.worker.consumer",
-    "celery.worker.control",
-    "celery.worker.strategy",
-)
 # In tenths of a second. So long a process of the pool that stops waits until the node has heard all that it
 # said, which is at once but for the run of a message that was on its way to it when the broker went: of that
 # the node hears no more. The 30 s of billiard are longer than a stop may take.
@@ -281,10 +272,3 @@ def _without_own_traceback(record: logging.LogRecord) -> bool:
     if isinstance(getattr(error, "exc", error), WorkerLostError):
         record.exc_info = None
     return True
-
-
-def prepare(settings: Settings) -> None:
-    """Import the client of the broker."""
-    # What is wrong with the URL is told when the broker is checked.
-    with suppress(KeyError, ImportError):
-        resolve_transport(settings.broker_url.partition(":")[0])
