@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-import stat
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from micro import ready
 from micro.errors import MicroError
 from micro.layers import dump_settings, restore_settings
-from micro.plugin.fingerprint import installed
 from micro.server.logs import configure_logging
 from micro.settings import Settings
 
@@ -52,41 +48,20 @@ class Role:
         return (self.name, str(self.generation), *filter(None, [self.listen]))
 
 
-def run_child(
-    main: Callable[[Settings, Role], int],
-    argv: list[str] | None = None,
-    prepare: Callable[[Settings], object] | None = None,
-) -> int:
+def run_child(main: Callable[[Settings, Role], int], argv: list[str] | None = None) -> int:
     """Run ``main`` with the settings file and the role that the supervisor gave as arguments.
 
-    ``prepare`` comes before, and is done when the supervisor holds the process: it loads no plugin, and
-    takes no work. Returns the exit code; a MicroError is told in one line.
+    Returns the exit code; a MicroError is told in one line.
     """
     file, name, *more = argv or sys.argv[1:]
     role = Role(name, int(more[0]) if more else 1, *more[1:])
     settings = restore_settings(Path(file).read_text())
     configure_logging(settings.log_level, settings.log_format, role.name)
-    if prepare:
-        _prepare(partial(prepare, settings))
     try:
         return main(settings, role)
     except MicroError as err:
         print(f"{REASON}{err.message}", file=sys.stderr, flush=True)
         return err.exit_code
-
-
-def _prepare(prepare: Callable[[], object]) -> None:
-    """Prepare, and where the supervisor holds the process wait until it lets it begin."""
-    if not stat.S_ISFIFO(os.fstat(0).st_mode):
-        prepare()
-        return
-    before = installed()
-    prepare()
-    os.read(0, 1)
-    if installed() != before:
-        # What was imported, and where Python looks for more, may be out of date.
-        os.execv(sys.executable, sys.orig_argv)
-    importlib.invalidate_caches()
 
 
 def reason_in(lines: Sequence[str]) -> str:

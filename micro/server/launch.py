@@ -164,7 +164,6 @@ def _child(
         pass_fds=pass_fds,
         generation=role.generation,
         reopens_logs=role.name == REST,
-        holds=True,
     )
 
 

@@ -28,8 +28,7 @@ class Process:
     new work any more, though it may have some to finish. Those with a lower ``start_order`` start first and
     are waited for; those with a lower ``stop_order`` stop first. ``env`` replaces the whole environment;
     ``pass_fds`` are descriptors the child inherits. ``generation`` tells a process from the one it follows.
-    One that ``reopens_logs`` does so at SIGUSR1, one that ``holds`` begins its work when its standard input
-    ends, and can be started before.
+    One that ``reopens_logs`` does so at SIGUSR1.
     """
 
     name: str
@@ -43,19 +42,15 @@ class Process:
     pass_fds: tuple[int, ...] = ()
     generation: int = 1
     reopens_logs: bool = False
-    holds: bool = False
 
 
 class Child:
-    """A started process, leader of a session of its own; raises OSError when it cannot be started.
+    """A started process, leader of a session of its own; raises OSError when it cannot be started."""
 
-    One that is ``held`` has a standard input that ends when it may begin; else that is empty.
-    """
-
-    def __init__(self, process: Process, *, held: bool = False) -> None:
+    def __init__(self, process: Process) -> None:
         self._popen = subprocess.Popen(
             process.argv,
-            stdin=subprocess.PIPE if held else subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             bufsize=0,
@@ -69,11 +64,6 @@ class Child:
         self._lines = LineSplitter()
         self.pid = self._popen.pid
         self.tail: deque[str] = deque(maxlen=_TAIL_LINES)
-
-    def release(self) -> None:
-        """Let one that is held begin."""
-        if self._popen.stdin:
-            self._popen.stdin.close()
 
     def fileno(self) -> int | None:
         """Return the descriptor that carries its output, None once that has ended."""
@@ -106,7 +96,6 @@ class Child:
     def bury(self) -> list[str]:
         """Kill what an ended leader left in its group, close the pipe and return the last lines in it."""
         self.kill_group()
-        self.release()
         lines = []
         for _ in range(_PIPE_CAPACITY // _CHUNK):
             if not self._pipe.closed:

@@ -70,7 +70,6 @@ class Reload:
         self._tried = self._newest + 1
         ready.forget(self._settings, TRIAL)
         self._supervisor.tell(f"Reloading: the plugins are tried as generation {self._tried}")
-        self._supervisor.prepare(self._successors()[0])
         self._supervisor.run_once(self._trial(self._tried), TRIAL_SECONDS, self._judge)
 
     def _successors(self) -> list[Process]:
@@ -83,7 +82,6 @@ class Reload:
             self._newest = self._tried
             self._supervisor.renew(self._successors(), self._finish)
             return
-        self._supervisor.dismiss()
         facts = read_ready(self._settings, TRIAL) or {}
         faults = facts.get("failed", [])
         reason = _listed(faults) or reason_in(end.tail) or f"the trial {end.reason}"

@@ -73,14 +73,6 @@ class Supervisor:
         """Run a process that ends by itself within ``seconds``, or is killed; one at a time."""
         self._crew.send(Errand(process, seconds, self._guard, self._output.line, done))
 
-    def prepare(self, process: Process) -> None:
-        """Start a process that may be the first to be renewed, if it holds until then; one at a time."""
-        self._crew.prepare(process)
-
-    def dismiss(self) -> None:
-        """End what was prepared: nothing is renewed."""
-        self._crew.dismiss()
-
     def renew(self, successors: Iterable[Process], done: Done) -> None:
         """Replace the processes of these names one by one; see ``Crew.renew``."""
         self._crew.renew(successors, done)
