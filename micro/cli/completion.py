@@ -8,7 +8,7 @@ from contextlib import redirect_stderr
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from micro.cli.options import resolve
+from micro.cli.options import load_quietly, resolve
 from micro.errors import MicroError
 
 _VARIABLE = "_MICRO_COMPLETE"
@@ -32,8 +32,6 @@ def command(ctx: click.Context, /, shell: str) -> None:
 
 def complete_plugin(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the name of a plugin, in its URL form as it needs no quotes."""
-    from micro.cli.loading import load_quietly
-
     # What goes wrong, or is printed by plugins as they are imported, would disturb the line that is typed.
     with redirect_stderr(io.StringIO()):
         try:

@@ -16,10 +16,9 @@ from micro.contract.contract import Contract, build_contract
 from micro.errors import MicroError, PluginLoadError, PluginNotFound, one_line
 from micro.plugin.folders import FolderScan, PluginFolder, install, load_folder, scan_folders, unload_folder
 from micro.plugin.hooks import create_hook_manager
-from micro.plugin.names import as_asked, slug, suggestion
+from micro.plugin.names import Selection, as_asked, slug, suggestion
 from micro.plugin.packages import Package, find_packages, load_package
 from micro.plugin.pluginbase import PluginBase, PluginDescription, is_plugin_class
-from micro.plugin.selection import Selection
 from micro.plugin.slots import Slots
 from micro.settings import Settings, check_plugin_path
 

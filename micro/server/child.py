@@ -7,12 +7,16 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from micro import ready
 from micro.errors import MicroError
 from micro.layers import dump_settings, restore_settings
 from micro.server.logs import configure_logging
 from micro.settings import Settings
+
+if TYPE_CHECKING:
+    from micro.service import Micro
 
 REASON = "Error: "
 """What the line begins with in which a child tells why it ends."""
@@ -62,6 +66,20 @@ def run_child(main: Callable[[Settings, Role], int], argv: list[str] | None = No
     except MicroError as err:
         print(f"{REASON}{err.message}", file=sys.stderr, flush=True)
         return err.exit_code
+
+
+def load(settings: Settings, role: Role) -> tuple[Micro, dict[str, Any]]:
+    """Load the plugins; return Micro, and how many were loaded, which were left out, and what stands for
+    the files that were loaded.
+    """
+    # Imported late: the supervisor uses this module too, and loads no plugins.
+    from micro.plugin.fingerprint import fingerprints
+    from micro.service import Micro
+
+    # Before: of what changes meanwhile it may not be known which version was loaded.
+    files = {} if settings.reload == "off" else fingerprints(settings)
+    micro = Micro(settings, generation=role.generation)
+    return micro, {"plugins": len(micro.loaded), "failed": micro.loaded.failures(), "files": files}
 
 
 def reason_in(lines: Sequence[str]) -> str:

@@ -31,8 +31,7 @@ from micro.server.agreement import Agreement
 from micro.server.asgi import BridgeWorker
 from micro.server.body import Limits
 from micro.server.bridge import Bridge
-from micro.server.child import Role
-from micro.server.facts import load
+from micro.server.child import Role, load
 from micro.server.signals import keep_from_children
 from micro.server.tls import check_tls
 from micro.service import Micro

@@ -13,8 +13,7 @@ from micro.layers import check_dumped_version
 from micro.plugin.fingerprint import INSTALLED
 from micro.plugin.manager import LoadFailure, Plugin
 from micro.ready import newest, tell_ready
-from micro.server.child import Role, settings_file
-from micro.server.facts import load
+from micro.server.child import Role, load, settings_file
 from micro.service import Micro
 from micro.settings import Settings
 
