@@ -25,6 +25,7 @@ FLOORS = (
     ("micro.service",),
     ("micro.plugin",),
     ("micro.contract",),
+    ("micro.runtime", "micro.ready", "micro.status"),
     (
         "micro.readiness",
         "micro.correlation",

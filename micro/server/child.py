@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from micro import ready
 from micro.errors import MicroError
 from micro.layers import dump_settings, restore_settings
+from micro.runtime.files import remove
 from micro.server.logs import configure_logging
 from micro.settings import Settings
 
@@ -89,6 +90,6 @@ def reason_in(lines: Sequence[str]) -> str:
 
 def forget(settings: Settings, names: Iterable[str]) -> None:
     """Remove the files of the children of these names, and the settings of all."""
-    ready.remove(settings_file(settings))
+    remove(settings_file(settings))
     for name in names:
         ready.forget(settings, name)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from micro.errors import ConfigError
 from micro.layers import restore_settings
+from micro.runtime.files import is_alive
 from micro.server.child import settings_file
 from micro.server.folders import prepare_folders
 from micro.settings import Settings
-from micro.status import lives
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def _holder(path: Path) -> int | None:
         # What a dead process left is told from its number first, as a free lock would be ours for a moment
         # in which another Micro may want it.
         pid = int(os.read(descriptor, 32) or 0)
-        return pid if pid and lives(pid) and _is_locked(descriptor) else None
+        return pid if pid and is_alive(pid) and _is_locked(descriptor) else None
     finally:
         os.close(descriptor)
 
