@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from micro.errors import MicroError
+from micro.runtime.files import remove, write_whole
 from micro.settings import Settings
 
 REST = "rest"
@@ -90,28 +89,6 @@ def forget(settings: Settings, name: str) -> None:
     for path in (_ready_file(settings, name), _left_file(settings, name)):
         remove(path)
     remove(settings.pid_folder_path / f"{name}.pid")
-
-
-def write_whole(path: Path, text: str, mode: int = 0o640) -> None:
-    """Write a file atomically: readers see the old or the whole new content.
-
-    By default only owner and group may read it, because causes of failures may hold private details. The
-    user in gunicorn's setting ``user`` is in the group.
-    """
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
-            file.write(text)
-        draft.replace(path)
-    except OSError:
-        remove(draft)
-        raise
-
-
-def remove(path: Path) -> None:
-    """Remove the file if it exists and can be removed; a file left on a read-only disk does no harm."""
-    with suppress(OSError):
-        path.unlink()
 
 
 def cannot_be_written(settings: Settings, err: OSError) -> str:

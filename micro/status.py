@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from micro._version import __version__
 from micro.ready import process_names, read_ready
+from micro.runtime.files import is_alive
 from micro.settings import Settings
 
 
@@ -27,7 +26,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
     its files behind) there are no processes.
     """
     told = _read_supervisors(settings)
-    if told and not lives(told["pid"]):
+    if told and not is_alive(told["pid"]):
         told, names = {}, []
     else:
         names = process_names(settings)
@@ -59,20 +58,6 @@ def waiting(depths: Mapping[str, int] | None, jobs: Mapping[str, int] | None) ->
 def iso(seconds: float) -> str:
     """Format seconds since the epoch as ISO 8601 in UTC, with milliseconds."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def lives(pid: int) -> bool:
-    """Return True if the process is alive, under any user; a zombie is not."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    # macOS has no /proc: there a zombie counts as alive until it is reaped.
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
-    return True
 
 
 def _read_supervisors(settings: Settings) -> dict[str, Any]:

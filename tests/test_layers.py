@@ -25,6 +25,7 @@ FLOORS = (
     ("micro.service",),
     ("micro.plugin",),
     ("micro.contract",),
+    ("micro.runtime", "micro.ready", "micro.status"),
     (
         "micro.readiness",
         "micro.correlation",
@@ -42,7 +43,7 @@ HOMES = {
     "flask": ("micro.api", "micro.jobs.rest", "micro.web"),
     "flask_cors": ("micro.api",),
     "gunicorn": ("micro.server",),
-    "celery": ("micro.api", "micro.client", "micro.jobs", "micro.server.worker", "micro.server.leave"),
+    "celery": ("micro.api", "micro.client", "micro.jobs", "micro.server.worker"),
     "click": ("micro.cli",),
     "prometheus_client": ("micro.api", "micro.web"),
     "opentelemetry": ("micro.api.otel",),

@@ -12,7 +12,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from micro._version import __version__
 from micro.api.metric_files import MetricFiles
-from micro.jobs.backlog import Backlog
+from micro.jobs.stats import Backlog
 
 if TYPE_CHECKING:
     from micro.jobs.service import Jobs

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+
+from micro.runtime.files import create_whole, is_alive, lock
 
 log = logging.getLogger(__name__)
 
@@ -43,29 +43,20 @@ class MetricFiles:
                 with self.settled():
                     pass
             for kind in _KINDS:
-                self._make(self.folder / f"{kind}_{pid}.db")
+                # Others may read the file as soon as it is there. A process of the same number may have left
+                # its own, whose numbers are to stay.
+                create_whole(self.folder / f"{kind}_{pid}.db", bytes(self._size), 0o666)
         except OSError as err:
             self.usable = False
             log.warning("Runs of this process are not counted: '%s' cannot be written (%s)", self.folder, err)
-
-    def _make(self, path: Path) -> None:
-        """Create the file under a temporary name first, so that other processes never read half of it."""
-        draft = path.with_suffix(".new")
-        try:
-            draft.write_bytes(bytes(self._size))
-            # If an earlier process had the same PID, keep its file: its counts still belong to the total.
-            with suppress(FileExistsError):
-                path.hardlink_to(draft)
-        finally:
-            draft.unlink(missing_ok=True)
 
     @contextmanager
     def settled(self) -> Iterator[None]:
         """Merge the files of dead processes, and hold the lock on the folder while the caller reads it."""
         # A cleaner of temporary files may have removed the folder.
         self.folder.mkdir(exist_ok=True)
-        with (self.folder / "lock").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with (self.folder / "lock").open("ab") as file:
+            lock(file.fileno(), wait=True)
             self._bury()
             yield
 
@@ -74,7 +65,7 @@ class MetricFiles:
         for path in self.folder.glob("*_*.db"):
             kind, _, number = path.stem.rpartition("_")
             pid = int(number)
-            if pid == _PAST or _lives(pid):
+            if pid == _PAST or is_alive(pid):
                 continue
             if not kind.startswith("gauge"):
                 self._merge(path, self.folder / f"{kind}_{_PAST}.db")
@@ -90,13 +81,3 @@ class MetricFiles:
                 past.write_value(key, past.read_value(key)[0] + value, timestamp)
         finally:
             past.close()
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from micro.server.ahead import Ahead
 
 # Each name is a module of this package; only the module of the command that is called is imported.
 COMMANDS = {
@@ -42,19 +38,11 @@ def main() -> None:
 
 
 def _run() -> None:
-    from micro.server.ahead import ahead_of
-
-    # Before the other imports, which take as long as a third of its own.
-    with ahead_of(sys.argv[1:]) as ahead:
-        _call(ahead)
-
-
-def _call(ahead: Ahead | None) -> None:
     from micro.cli.group import cli
     from micro.errors import MicroError
 
     try:
-        cli(prog_name="micro", obj=ahead)
+        cli(prog_name="micro")
     except MicroError as err:
         print(f"Error: {err.message}", file=sys.stderr)
         sys.exit(err.exit_code)

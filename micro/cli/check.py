@@ -16,8 +16,7 @@ import click
 
 from micro.api.check import check_failures, check_plugins
 from micro.api.fitness import Finding
-from micro.cli.loading import load_quietly, silenced
-from micro.cli.options import resolve, settings_options
+from micro.cli.options import load_quietly, resolve, settings_options, silenced
 from micro.cli.tables import print_table
 from micro.errors import EXIT_FAILED, EXIT_OK, PluginNotFound
 from micro.plugin.names import slug

@@ -8,7 +8,7 @@ from contextlib import redirect_stderr
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from micro.cli.options import resolve
+from micro.cli.options import load_quietly, resolve
 from micro.errors import MicroError
 
 _VARIABLE = "_MICRO_COMPLETE"
@@ -32,8 +32,6 @@ def command(ctx: click.Context, /, shell: str) -> None:
 
 def complete_plugin(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the plugins whose URL form begins so; that form needs no quotes in a shell."""
-    from micro.cli.loading import load_quietly
-
     # Anything printed here, by plugins as they are imported too, would garble the line that is being typed.
     with redirect_stderr(io.StringIO()):
         try:

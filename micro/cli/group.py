@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from micro.cli import COMMANDS
 from micro.cli.options import resolve, settings_options
 from micro.errors import EXIT_USAGE
-
-if TYPE_CHECKING:
-    from micro.server.ahead import Ahead
 
 
 class MicroGroup(click.Group):
@@ -65,14 +62,13 @@ class MicroGroup(click.Group):
 @click.pass_context
 def cli(ctx: click.Context, /, default_values: bool, version: bool, daemon: bool, **flags: Any) -> None:
     """Serve Python plugins over REST (-G), over Celery (-C), or both."""
-    ahead: Ahead | None = ctx.obj
     ctx.obj = {name: value for name, value in flags.items() if value is not None}
     if version:
         _show_version()
     elif default_values:
         _show_defaults()
     elif ctx.invoked_subcommand is None:
-        _serve(ctx, ahead, daemon=daemon)
+        _serve(ctx, daemon=daemon)
     else:
         return
     ctx.exit()
@@ -92,7 +88,7 @@ def _show_defaults() -> None:
     click.echo(json.dumps(default_file(), indent=4))
 
 
-def _serve(ctx: click.Context, ahead: Ahead | None, *, daemon: bool) -> None:
+def _serve(ctx: click.Context, *, daemon: bool) -> None:
     settings = resolve(ctx, {})
     if not (settings.gunicorn or settings.celery):
         click.echo(ctx.get_help())
@@ -100,8 +96,4 @@ def _serve(ctx: click.Context, ahead: Ahead | None, *, daemon: bool) -> None:
         ctx.exit(EXIT_USAGE)
     from micro.cli import serve
 
-    if not daemon:
-        ctx.exit(serve.serve_in_foreground(settings, ahead))
-    if ahead:
-        ahead.dismiss()
-    ctx.exit(serve.serve_in_background(settings))
+    ctx.exit(serve.serve_in_background(settings) if daemon else serve.serve_in_foreground(settings))

@@ -11,8 +11,7 @@ import click
 from micro.api.openapi import address
 from micro.cli.calls import curl_line, micro_line
 from micro.cli.completion import complete_plugin
-from micro.cli.loading import load
-from micro.cli.options import resolve, settings_options
+from micro.cli.options import load, resolve, settings_options
 from micro.cli.tables import print_table
 from micro.cli.words import Schema, in_words
 from micro.plugin.examples import Example, usable_examples

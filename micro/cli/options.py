@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import Field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from micro.layers import load_settings
 from micro.settings import Settings, table, to_raw, variable
+
+if TYPE_CHECKING:
+    from micro.service import Micro
 
 Command = Callable[..., Any]
 
@@ -31,6 +37,35 @@ def resolve(ctx: click.Context, flags: Mapping[str, Any]) -> Settings:
     """Load the settings with the flags of ``micro`` and of the command; the command's own win."""
     given = {name: value for name, value in flags.items() if value is not None}
     return load_settings({**(ctx.obj or {}), **given})
+
+
+@contextmanager
+def silenced(*names: str) -> Iterator[None]:
+    """Let these loggers log nothing but what is critical."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [each.level for each in loggers]
+    for each in loggers:
+        each.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)
+
+
+def load_quietly(settings: Settings) -> Micro:
+    """Load the plugins; the failures are in ``loaded.failed`` and not logged as well."""
+    with silenced("micro"):
+        return load(settings)
+
+
+def load(settings: Settings) -> Micro:
+    """Load the plugins; what they print meanwhile is kept out of the command's own output."""
+    # Imported late: most commands load no plugin.
+    from micro.service import Micro
+
+    with redirect_stdout(sys.stderr):
+        return Micro(settings)
 
 
 def _option(setting: Field[Any]) -> Callable[[Command], Command]:

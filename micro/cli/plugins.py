@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from micro.cli.loading import load_quietly
-from micro.cli.options import resolve, settings_options
+from micro.cli.options import load_quietly, resolve, settings_options
 from micro.cli.tables import print_table
 
 

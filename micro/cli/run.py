@@ -13,12 +13,11 @@ import click
 
 from micro.cli.arguments import read_arguments
 from micro.cli.completion import complete_plugin
-from micro.cli.loading import load
-from micro.cli.options import resolve, settings_options
+from micro.cli.options import load, resolve, settings_options
 from micro.cli.progress import ProgressBar
 from micro.cli.watch import run_as_job
-from micro.contract.complaints import label
 from micro.contract.decoding import parse_parameters
+from micro.contract.validation_errors import label
 from micro.errors import BadRequest, InvalidParameters, PluginError
 from micro.plugin.context import RunContext
 from micro.plugin.examples import usable_examples

@@ -10,16 +10,15 @@ import click
 from micro._version import __version__
 from micro.errors import EXIT_OK
 from micro.secrets import masked_urls
-from micro.server.ahead import Ahead
 from micro.server.daemon import run_detached
 from micro.server.launch import Serving, serve
 from micro.server.logs import json_line
 from micro.settings import Settings
 
 
-def serve_in_foreground(settings: Settings, rest: Ahead | None = None) -> int:
-    """Serve until a signal stops it; return the exit code. ``rest`` is a REST process that has started."""
-    return serve(settings, lambda *told: click.echo(_announcement(*told)), sys.stderr, rest)
+def serve_in_foreground(settings: Settings) -> int:
+    """Serve until a signal stops it; return the exit code."""
+    return serve(settings, lambda *told: click.echo(_announcement(*told)), sys.stderr)
 
 
 def serve_in_background(settings: Settings) -> int:

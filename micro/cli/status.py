@@ -11,8 +11,8 @@ from micro.cli.options import resolve, settings_options
 from micro.cli.tables import print_table
 from micro.cli.times import local, seconds_between, write_duration
 from micro.errors import EXIT_FAILED, EXIT_OK
-from micro.jobs.backlog import Backlog
 from micro.jobs.service import Jobs
+from micro.jobs.stats import Backlog
 from micro.plugin.hooks import create_hook_manager
 from micro.plugin.plugin import Plugins
 from micro.server.running import find_running

@@ -12,9 +12,9 @@ import click
 
 from micro.cli.options import resolve, settings_options
 from micro.errors import MicroError
+from micro.runtime.files import is_alive
 from micro.server.launch import GRACE_BEYOND_CHILDREN
 from micro.server.running import find_running
-from micro.status import lives
 
 _LOOK_SECONDS = 0.05
 # Seconds that the supervisor needs, after the grace period, to kill and reap its processes.
@@ -60,7 +60,7 @@ def _ask(pid: int) -> None:
 
 def _has_ended(pid: int, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while lives(pid):
+    while is_alive(pid):
         if time.monotonic() > deadline:
             return False
         time.sleep(_LOOK_SECONDS)

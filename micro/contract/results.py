@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 from pydantic_core import ValidationError
 
-from micro.contract.complaints import field_errors, listing
 from micro.contract.encoding import encode_result
 from micro.contract.schemas import CONFIG, json_schema, reads_what_it_writes, validator
+from micro.contract.validation_errors import field_errors, listing
 from micro.errors import BadResult, FieldError
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from micro.errors import ConfigError, StoreUnavailable
 from micro.jobs import schema
 from micro.jobs.forks import ForkGate
 from micro.jobs.wal import WriteAheadLog
+from micro.runtime.files import create_whole
 
 log = logging.getLogger(__name__)
 
@@ -215,14 +216,7 @@ def _create_empty(path: Path) -> None:
     other threads. Other processes could then corrupt the database
     (https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled).
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT, 0o600))
-    try:
-        # Another thread or process may have created the file meanwhile.
-        with suppress(FileExistsError):
-            path.hardlink_to(draft)
-    finally:
-        draft.unlink()
+    create_whole(path)
 
 
 def _set_up_sqlite(synchronous: str, connection: sqlite3.Connection, _record: object) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Select, delete, text
 
 from micro.errors import BadRequest, Conflict, JobNotFound
-from micro.jobs import joblog, reading, rows, statements, upkeep
+from micro.jobs import reading, rows, statements, upkeep
 from micro.jobs.database import Database
 from micro.jobs.models import (
     FINISHED,
@@ -206,7 +206,7 @@ class JobStore:
                 renewed = connection.execute(statement, given).all()
             if renewed and lines:
                 top = renewed[0].last_event - (progress is not None)
-                joblog.add_lines(connection, hold.job, lines, top, renewed[0].log_lines)
+                upkeep.add_lines(connection, hold.job, lines, top, renewed[0].log_lines)
         return Renewal(True, renewed[0].cancel_requested) if renewed else Renewal(False)
 
     def finish(
@@ -242,7 +242,7 @@ class JobStore:
         with self.database.transaction() as connection:
             released = connection.execute(statements.RELEASE, given).all()
             if released:
-                joblog.warn(connection, [(hold.job, released[0].last_event - 1, reason)])
+                upkeep.warn(connection, [(hold.job, released[0].last_event - 1, reason)])
                 return True
             row = connection.execute(statements.HOLDER, {"job": hold.job}).first()
         if row is None or row.attempt != hold.attempt:

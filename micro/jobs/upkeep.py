@@ -8,15 +8,19 @@ from itertools import accumulate, takewhile
 from time import time
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from micro.jobs import joblog
+from micro.jobs import rows
 from micro.jobs.database import Database, now
-from micro.jobs.models import State, Swept, first_id
+from micro.jobs.models import LogLine, State, Swept, first_id
 from micro.jobs.rows import AnyRow
-from micro.jobs.schema import jobs, leases
+from micro.jobs.schema import jobs, leases, logs
 
+# The most lines that a job's log keeps.
+MAX_LINES = 10_000
+# How many lines a log may exceed its limit by before the oldest are deleted.
+_SLACK = 1000
 # Seconds. The wait before a queued job is published once more doubles up to this.
 _LONGEST_WAIT = 900.0
 # The most log lines deleted in one transaction; a job with more is deleted in one of its own.
@@ -95,10 +99,27 @@ def purge(database: Database, keep: float, limit: int) -> int:
     )
     with database.connect() as connection:
         found = connection.execute(oldest).all()
-        lines = accumulate(min(row.log_lines, joblog.MAX_LINES) for row in found)
+        lines = accumulate(min(row.log_lines, MAX_LINES) for row in found)
         few_enough = sum(1 for _ in takewhile(lambda total: total <= MOST_LINES, lines))
         ids = _ids(found[: max(1, few_enough)])
         return connection.execute(delete(jobs).where(_c.id.in_(ids))).rowcount if ids else 0
+
+
+def add_lines(connection: Connection, job: str, lines: Sequence[LogLine], last: int, total: int) -> None:
+    """Write ``lines``, of which the last has the number ``last`` and is the job's ``total``-th."""
+    first = last - len(lines) + 1
+    numbered = [rows.log_row(job, number, line) for number, line in enumerate(lines, first)]
+    connection.execute(insert(logs), numbered[-MAX_LINES:])
+    before = total - len(lines)
+    if total > MAX_LINES and total // _SLACK > before // _SLACK:
+        _trim(connection, job)
+
+
+def warn(connection: Connection, notes: Iterable[tuple[str, int, str]]) -> None:
+    """Write one line of Micro's own to each job's log: (job, number, text)."""
+    moment = time()
+    lines = [rows.log_row(job, number, LogLine("WARNING", text, moment)) for job, number, text in notes]
+    connection.execute(insert(logs), lines)
 
 
 def lead(database: Database, task: str, owner: str, seconds: float) -> bool:
@@ -125,7 +146,13 @@ def _requeue(connection: Connection, lost: Sequence[AnyRow], wait: float) -> Non
     _execute(connection, _REQUEUE, [{"job": row.id, "wait": wait} for row in lost])
     notes = [(row.id, row.last_event + 1, f"{_lost(row)}; the job is queued again.") for row in lost]
     if notes:
-        joblog.warn(connection, notes)
+        warn(connection, notes)
+
+
+def _trim(connection: Connection, job: str) -> None:
+    newest = select(logs.c.number).where(logs.c.job == job).order_by(logs.c.number.desc())
+    last_kept_out = newest.offset(MAX_LINES).limit(1).scalar_subquery()
+    connection.execute(delete(logs).where(logs.c.job == job, logs.c.number <= last_kept_out))
 
 
 def _told(row: AnyRow, republish: float) -> dict[str, Any]:

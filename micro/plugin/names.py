@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+
+from micro.settings import Settings
 
 
 def slug(name: str) -> str:
@@ -30,3 +32,48 @@ def suggestion(name: str, names: Iterable[str]) -> str:
     if close:
         return f"; did you mean {folded[close[0]]!r}?"
     return "; GET /plugins or `micro plugins` lists them"
+
+
+class Selection:
+    """The two lists, matched loosely against folders, entry points and plugins.
+
+    A name in them means whatever of these has it; where it means a folder or an entry point,
+    that decides before anything is imported.
+    """
+
+    def __init__(self, settings: Settings, sources: Iterable[str]) -> None:
+        allowed = settings.load_plugins
+        self._allowed = None if allowed is None else {as_asked(name): name for name in allowed}
+        self._denied = {as_asked(name): name for name in settings.disable_plugins}
+        self._met = {form for name in sources for form in _forms(name)}
+        # A name that no folder and no entry point has can only be found by importing them.
+        self._all_known = self._allowed is not None and self._allowed.keys() <= self._met
+
+    def imports(self, source: str) -> bool:
+        """Tell whether a folder or package may hold something to serve."""
+        names = _forms(source)
+        if names & self._denied.keys():
+            return False
+        return not self._all_known or self._is_allowed(names)
+
+    def serves(self, source: str, plugin: str = "") -> bool:
+        """Tell whether a plugin of that source is to be served; without a name, its hooks alone."""
+        names = _forms(plugin)
+        self._met |= names
+        return not names & self._denied.keys() and self._is_allowed(names | _forms(source))
+
+    def unmet(self) -> Iterator[tuple[str, str]]:
+        """Yield the listed names that nothing has, each after the name of its setting."""
+        lists = {"load_plugins": self._allowed or {}}
+        if not self._all_known:
+            # Else what was not imported may have them.
+            lists["disable_plugins"] = self._denied
+        for setting, names in lists.items():
+            yield from ((setting, name) for form, name in names.items() if form not in self._met)
+
+    def _is_allowed(self, names: set[str]) -> bool:
+        return self._allowed is None or bool(names & self._allowed.keys())
+
+
+def _forms(name: str) -> set[str]:
+    return {as_asked(name), slug(name)} - {""}

@@ -1,4 +1,4 @@
-"""Hands the resolved settings to the child processes in a file that only the owner may read."""
+"""The file that passes the resolved settings to the child processes; only its owner may read it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from micro.settings import Settings
 
 
 def settings_file(settings: Settings) -> Path:
-    """Name the file that carries the settings to the children."""
+    """Return the path of the file that passes the settings to the child processes."""
     return settings.pid_folder_path / "micro.settings"
 
 
 def write_settings(settings: Settings) -> None:
-    """Write the resolved settings for the children; the file is the owner's alone, as it holds secrets."""
+    """Write the resolved settings for the child processes.
+
+    Only the owner may read the file, as it contains secrets.
+    """
     path = settings_file(settings)
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

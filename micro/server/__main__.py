@@ -1,4 +1,4 @@
-"""Runs a child process: ``python -m micro.server MODULE [FILE NAME [GENERATION [LISTEN]]]``."""
+"""Runs a child process: ``python -m micro.server MODULE FILE NAME [GENERATION [LISTEN]]``."""
 
 from __future__ import annotations
 
@@ -7,27 +7,17 @@ import sys
 from importlib import import_module
 from types import ModuleType
 
-from micro.errors import EXIT_OK
-from micro.server.ahead import awaited_arguments
 from micro.server.child import Role, run_child
 from micro.settings import Settings
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Import a module of this package and what it needs, and run it as ``run_child`` says.
-
-    Without arguments for that they are awaited on standard input. Returns the exit code.
-    """
+    """Import a module of this package and run it as ``run_child`` says; return the exit code."""
     # Imported objects live as long as the process. Garbage collection during imports would find nothing.
     gc.disable()
     name, *arguments = argv or sys.argv[1:]
     module = import_module(f"micro.server.{name}")
-    for each in getattr(module, "NEEDED", ()):
-        import_module(each)
-    arguments = arguments or awaited_arguments()
-    if not arguments:
-        return EXIT_OK
-    return run_child(lambda *given: _work(module, *given), arguments, getattr(module, "prepare", None))
+    return run_child(lambda *given: _work(module, *given), arguments)
 
 
 def _work(module: ModuleType, settings: Settings, role: Role) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import socket
@@ -14,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from micro.errors import AlreadyRunning, ConfigError
+from micro.runtime.files import lock
 from micro.server.process import Process
 
 NAME = "broker"
@@ -127,20 +127,14 @@ def _claimed(folder: Path) -> Iterator[int]:
     """Hold a lock on the folder; yield the file descriptor of the lock."""
     claim = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _lock(claim, folder)
+        if not lock(claim):
+            raise AlreadyRunning(
+                f"An embedded broker already runs with its data in '{folder}'; stop the Micro that started"
+                " it, or name another state folder, or a broker with -B."
+            )
         yield claim
     finally:
         os.close(claim)
-
-
-def _lock(claim: int, folder: Path) -> None:
-    try:
-        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as err:
-        raise AlreadyRunning(
-            f"An embedded broker already runs with its data in '{folder}'; stop the Micro that started it,"
-            " or name another state folder, or a broker with -B."
-        ) from err
 
 
 @contextmanager

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-import stat
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from micro import ready
 from micro.errors import MicroError
 from micro.layers import restore_settings
-from micro.plugin.fingerprint import installed
+from micro.runtime.files import remove
 from micro.runtime.settings_file import settings_file
 from micro.server.logs import configure_logging
 from micro.settings import Settings
+
+if TYPE_CHECKING:
+    from micro.service import Micro
 
 REASON = "Error: "
 """The prefix of the line in which a child process reports why it ends."""
@@ -40,22 +40,15 @@ class Role:
         return (self.name, str(self.generation), *filter(None, [self.listen]))
 
 
-def run_child(
-    main: Callable[[Settings, Role], int],
-    argv: list[str] | None = None,
-    prepare: Callable[[Settings], object] | None = None,
-) -> int:
+def run_child(main: Callable[[Settings, Role], int], argv: list[str] | None = None) -> int:
     """Run ``main`` with the settings file and the role that the supervisor gave as arguments.
 
-    ``prepare`` comes before, and is done when the supervisor holds the process: it loads no plugin, and
-    takes no work. Returns the exit code; a MicroError is told in one line.
+    Returns the exit code; a MicroError is told in one line.
     """
     file, name, *more = argv or sys.argv[1:]
     role = Role(name, int(more[0]) if more else 1, *more[1:])
     settings = restore_settings(Path(file).read_text())
     configure_logging(settings.log_level, settings.log_format, role.name)
-    if prepare:
-        _prepare(partial(prepare, settings))
     try:
         return main(settings, role)
     except MicroError as err:
@@ -63,18 +56,18 @@ def run_child(
         return err.exit_code
 
 
-def _prepare(prepare: Callable[[], object]) -> None:
-    """Prepare, and where the supervisor holds the process wait until it lets it begin."""
-    if not stat.S_ISFIFO(os.fstat(0).st_mode):
-        prepare()
-        return
-    before = installed()
-    prepare()
-    os.read(0, 1)
-    if installed() != before:
-        # What was imported, and where Python looks for more, may be out of date.
-        os.execv(sys.executable, sys.orig_argv)
-    importlib.invalidate_caches()
+def load(settings: Settings, role: Role) -> tuple[Micro, dict[str, Any]]:
+    """Load the plugins; return Micro, and how many were loaded, which were left out, and what stands for
+    the files that were loaded.
+    """
+    # Imported late: the supervisor uses this module too, and loads no plugins.
+    from micro.plugin.fingerprint import fingerprints
+    from micro.service import Micro
+
+    # Before: of what changes meanwhile it may not be known which version was loaded.
+    files = {} if settings.reload == "off" else fingerprints(settings)
+    micro = Micro(settings, generation=role.generation)
+    return micro, {"plugins": len(micro.loaded), "failed": micro.loaded.failures(), "files": files}
 
 
 def reason_in(lines: Sequence[str]) -> str:
@@ -84,6 +77,6 @@ def reason_in(lines: Sequence[str]) -> str:
 
 def forget(settings: Settings, names: Iterable[str]) -> None:
     """Remove the settings file, and the ready files of the child processes of these names."""
-    ready.remove(settings_file(settings))
+    remove(settings_file(settings))
     for name in names:
         ready.forget(settings, name)

@@ -32,22 +32,18 @@ class Crew:
         self._serving = [hire(process) for process in processes]
         self._leaving: list[Keeper] = []
         self._joining: Keeper | None = None
-        self._prepared: Keeper | None = None
-        self._dismissed: list[Keeper] = []
         self._successors: list[Process] = []
         self._done: Done | None = None
         self._errand: Errand | None = None
 
     def __iter__(self) -> Iterator[Keeper | Errand]:
         yield from self.keepers
-        yield from ([self._prepared] if self._prepared else [])
-        yield from self._dismissed
         if self._errand:
             yield self._errand
 
     @property
     def keepers(self) -> list[Keeper]:
-        """All but the errand and what is not to serve yet, or never will."""
+        """All but the errand."""
         return [*self._serving, *([self._joining] if self._joining else []), *self._leaving]
 
     def statuses(self) -> tuple[Status, ...]:
@@ -64,26 +60,11 @@ class Crew:
         self._errand = errand
         errand.launch()
 
-    def prepare(self, process: Process) -> None:
-        """Start a process for the renewal that may come, if it holds until its turn."""
-        self.dismiss()
-        if process.holds:
-            self._prepared = self._hire(process)
-            self._prepared.prepare()
-
-    def dismiss(self) -> None:
-        """End what is prepared."""
-        if self._prepared:
-            self._prepared.retire()
-            self._prepared.ask_to_stop()
-            self._dismissed.append(self._prepared)
-            self._prepared = None
-
     def renew(self, successors: Iterable[Process], done: Done) -> None:
         """Let each successor take over from the process of its name, one by one.
 
-        The old one is asked to stop once the new one is up, and gets the time it needs. Meanwhile the next
-        is prepared. The first that does not come up ends the renewal: it and those after it are not replaced.
+        The old one is asked to stop once the new one is up, and gets the time it needs. The
+        first that does not come up ends the renewal: it and those after it are not replaced.
         """
         self._successors, self._done = list(successors), done
         self._renew(done)
@@ -93,10 +74,9 @@ class Crew:
 
         Raises ChildFailed if a process of the first generation ended and has never been up.
         """
-        for keeper in (*self._serving, *self._leaving, *self._dismissed):
+        for keeper in (*self._serving, *self._leaving):
             keeper.step()
         self._leaving = [keeper for keeper in self._leaving if keeper.child]
-        self._dismissed = [keeper for keeper in self._dismissed if keeper.child]
         if self._errand:
             self._errand.step()
         if self._done:
@@ -116,7 +96,6 @@ class Crew:
     def disband(self) -> None:
         """Start and restart no process any more."""
         self._done = None
-        self.dismiss()
         for member in self:
             member.retire()
 
@@ -129,27 +108,17 @@ class Crew:
                 self._replace(self._joining)
                 self._joining = None
             if self._successors:
-                self._joining = self._take(self._successors.pop(0))
+                self._joining = self._hire(self._successors.pop(0))
                 self._joining.launch()
-                if self._successors:
-                    self.prepare(self._successors[0])
                 return
             if any(each.takes_work for each in self._leaving) and time.monotonic() < self._handed_over:
                 return
         except ChildFailed as err:
             self._joining, self._done = None, None
-            self.dismiss()
             done(err)
             return
         self._done = None
         done(None)
-
-    def _take(self, process: Process) -> Keeper:
-        prepared, named = self._prepared, (process.name, process.generation)
-        if not prepared or (prepared.process.name, prepared.process.generation) != named:
-            return self._hire(process)
-        self._prepared = None
-        return prepared
 
     def _replace(self, new: Keeper) -> None:
         for place, old in enumerate(self._serving):

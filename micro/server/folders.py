@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from micro.errors import AlreadyRunning, ConfigError
-from micro.ready import remove
+from micro.runtime.files import lock, remove
 from micro.settings import DEFAULT, Settings
 
 _FALLBACKS = {"log_folder_path": "log", "pid_folder_path": "run", "state_folder_path": "state"}
@@ -60,15 +59,13 @@ def claimed(folder: Path) -> Iterator[None]:
 def _lock(path: Path) -> int:
     while True:
         descriptor = _open(path)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as err:
+        if not lock(descriptor):
             pid = os.read(descriptor, 32).decode().strip()
             os.close(descriptor)
             raise AlreadyRunning(
                 f"Micro is already running with the PID folder '{path.parent}' (process {pid});"
                 " `micro stop` ends it, or name another folder with -pp."
-            ) from err
+            )
         # Try again if a Micro that was ending removed the file between our open() and our lock.
         if path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor)):
             return descriptor

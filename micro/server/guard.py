@@ -17,6 +17,16 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
+import micro
+from micro.runtime.files import is_alive
+
+_PROGRAM = f"""
+import sys
+sys.path.append(sys.argv[1])
+from {__name__} import main
+main(sys.stdin, float(sys.argv[2]))
+"""
+
 
 class Guard:
     """The supervisor's side: starts the guard process and tells it which child processes run.
@@ -65,9 +75,11 @@ class Guard:
         self._popen.stdin.write(text.encode())
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # Run this file by its path with -I and -S: no installed package can shadow or slow down its imports.
+        # Isolated, without site-packages, and with Micro's own folder last in the path: no installed package
+        # can shadow or slow down its imports.
+        root = str(Path(micro.__file__).parents[1])
         return subprocess.Popen(
-            (sys.executable, "-I", "-S", __file__, str(self._grace)),
+            (sys.executable, "-I", "-S", "-c", _PROGRAM, root, str(self._grace)),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -95,28 +107,12 @@ def _stop(leaders: dict[int, int], grace: float) -> None:
     for pid, number in leaders.items():
         _signal(os.kill, pid, number)
     deadline = time.monotonic() + grace
-    while any(_runs(pid) for pid in leaders) and time.monotonic() < deadline:
+    while any(is_alive(pid) for pid in leaders) and time.monotonic() < deadline:
         time.sleep(0.05)
     for pid in leaders:
         _signal(os.killpg, pid, signal.SIGKILL)
 
 
-def _runs(pid: int) -> bool:
-    if not _signal(os.kill, pid, 0):
-        return False
-    # A zombie accepts signals like a running process, and not every PID 1 reaps the orphans it adopts.
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
-    return True
-
-
-def _signal(send: Callable[[int, int], None], pid: int, number: int) -> bool:
-    try:
+def _signal(send: Callable[[int, int], None], pid: int, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
         send(pid, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
-
-
-if __name__ == "__main__":
-    main(sys.stdin, float(sys.argv[1]))

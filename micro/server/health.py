@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from micro.ready import process_names, read_ready
+from micro.runtime.files import is_alive
 from micro.server.running import find_running
 from micro.settings import Settings
-from micro.status import lives
 
 _CONNECT_SECONDS = 2
 
@@ -38,7 +38,7 @@ def _children(settings: Settings) -> Iterator[Check]:
         facts = read_ready(settings, name)
         if not facts:
             yield Check(name, False, "has not come up yet")
-        elif not lives(facts["pid"]):
+        elif not is_alive(facts["pid"]):
             yield Check(name, False, f"process {facts['pid']} has ended")
         else:
             deaf = [each for each in facts.get("addresses", ()) if not _listens(each)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -131,28 +130,16 @@ class Keeper:
         """True while the process runs and has not reported, while stopping, that it takes no new work."""
         return self.child is not None and not self._left
 
-    def prepare(self) -> None:
-        """Start the process, but hold it until it is launched."""
-        # What keeps it from being run is told when it is launched.
-        with suppress(OSError):
-            self._start(held=True)
-
     def launch(self) -> None:
         """Start the process. Raises ChildFailed if it cannot be started and has never been up."""
         self._overdue = False
         try:
-            if self.child:
-                self.child.release()
-            else:
-                self._start()
+            self.child = Child(self.process)
         except OSError as err:
             self._failed(f"could not be run ({err})")
             return
-        self._enter(State.STARTING)
-
-    def _start(self, *, held: bool = False) -> None:
-        self.child = Child(self.process, held=held)
         self._guard.watch(self.child.pid, self.process.stop_order, self.process.stop_signal)
+        self._enter(State.STARTING)
 
     def step(self) -> None:
         """Check the process and restart it if due. Raises ChildFailed if it ended and has never been up."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -16,7 +17,6 @@ from micro.runtime.settings_file import settings_file, write_settings
 from micro.server import requests
 from micro.server.addresses import listening
 from micro.server.agreement import RELOAD
-from micro.server.ahead import Ahead, command
 from micro.server.broker import embedded_broker
 from micro.server.cautions import can_watch, cautions
 from micro.server.child import Role, forget, reason_in
@@ -58,12 +58,11 @@ def serve(
     settings: Settings,
     announce: Callable[[Settings, Serving], None],
     stream: TextIO | None = None,
-    rest: Ahead | None = None,
 ) -> int:
     """Run everything the settings ask for until SIGTERM or Ctrl-C; return the exit code.
 
     ``announce`` is told what serves once all is ready. What the processes say goes to the stream and to
-    the log file. ``rest`` is a process for the REST server that has been started already.
+    the log file.
     """
     check_plugin_path(settings)
     settings, moved = prepare_folders(settings)
@@ -72,7 +71,7 @@ def serve(
         settings, unmeasured = prepare_metrics(settings)
         stack.callback(remove_metrics, settings)
         settings, broker = _with_broker(settings, stack)
-        serving = _serving_processes(settings, stack, rest)
+        serving = _serving_processes(settings, stack)
         processes = [*broker, *serving(1), *_watcher(settings)]
         names = [*(each.name for each in processes), TRIAL]
         # Remove the files that a killed Micro has left.
@@ -119,9 +118,7 @@ def _with_broker(settings: Settings, stack: ExitStack) -> tuple[Settings, list[P
     return replace(settings, broker_url=broker.url), [broker.process]
 
 
-def _serving_processes(
-    settings: Settings, stack: ExitStack, rest: Ahead | None
-) -> Callable[[int], list[Process]]:
+def _serving_processes(settings: Settings, stack: ExitStack) -> Callable[[int], list[Process]]:
     """Open the listening socket; return a function that makes the processes that serve a generation."""
     listener = None
     if settings.gunicorn:
@@ -133,7 +130,7 @@ def _serving_processes(
             return _child(settings, Role(name, generation), "worker", 0)
         assert listener is not None
         role = Role(name, generation, f"fd://{listener}")
-        return replace(_child(settings, role, "http.gunicorn", 0, (listener,)), ahead=rest)
+        return _child(settings, role, "http.gunicorn", 0, (listener,))
 
     return lambda generation: [make(name, generation) for name in process_names(settings)]
 
@@ -159,7 +156,7 @@ def _child(
 ) -> Process:
     return Process(
         role.name,
-        (*command(module), str(settings_file(settings)), *role.arguments),
+        (*_command(module), str(settings_file(settings)), *role.arguments),
         env={**os.environ, "PYTHONUNBUFFERED": "1", **metrics_variable(settings)},
         ready=lambda pid: (read_ready(settings, role.name) or {}).get("pid") == pid,
         left=lambda pid: has_left(settings, role.name, pid),
@@ -168,8 +165,12 @@ def _child(
         pass_fds=pass_fds,
         generation=role.generation,
         reopens_logs=role.name == REST,
-        holds=True,
     )
+
+
+def _command(module: str) -> tuple[str, ...]:
+    # -P: what lies in the current directory is no part of the program, whatever its name.
+    return (sys.executable, "-P", "-m", "micro.server", module)
 
 
 def _output(

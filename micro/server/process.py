@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from micro.server.ahead import Ahead
 from micro.server.output import LineSplitter
 
 _CHUNK = 64 * 1024
@@ -31,8 +30,7 @@ class Process:
     new work any more, though it may have some to finish. Those with a lower ``start_order`` start first and
     are waited for; those with a lower ``stop_order`` stop first. ``env`` replaces the whole environment;
     ``pass_fds`` are descriptors the child inherits. ``generation`` tells a process from the one it follows.
-    One that ``reopens_logs`` does so at SIGUSR1, one that ``holds`` begins its work when its standard input
-    ends, and can be started before. ``ahead`` is one that has been started already, for the first start.
+    One that ``reopens_logs`` does so at SIGUSR1.
     """
 
     name: str
@@ -46,20 +44,15 @@ class Process:
     pass_fds: tuple[int, ...] = ()
     generation: int = 1
     reopens_logs: bool = False
-    holds: bool = False
-    ahead: Ahead | None = None
 
 
 class Child:
-    """A started process, leader of a session of its own; raises OSError when it cannot be started.
+    """A started process, leader of a session of its own; raises OSError when it cannot be started."""
 
-    One that is ``held`` has a standard input that ends when it may begin; else that is empty.
-    """
-
-    def __init__(self, process: Process, *, held: bool = False) -> None:
-        self._popen = (None if held else _started(process)) or subprocess.Popen(
+    def __init__(self, process: Process) -> None:
+        self._popen = subprocess.Popen(
             process.argv,
-            stdin=subprocess.PIPE if held else subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             bufsize=0,
@@ -73,11 +66,6 @@ class Child:
         self._lines = LineSplitter()
         self.pid = self._popen.pid
         self.tail: deque[str] = deque(maxlen=_TAIL_LINES)
-
-    def release(self) -> None:
-        """Let one that is held begin."""
-        if self._popen.stdin:
-            self._popen.stdin.close()
 
     def fileno(self) -> int | None:
         """Return the file descriptor of its output, or None once the output has ended."""
@@ -113,7 +101,6 @@ class Child:
     def bury(self) -> list[str]:
         """Clean up after the leader has ended: kill the rest of the process group, return the last lines."""
         self.kill_group()
-        self.release()
         lines = []
         for _ in range(_PIPE_CAPACITY // _CHUNK):
             if not self._pipe.closed:
@@ -130,12 +117,6 @@ class Child:
     def _keep(self, lines: list[str]) -> list[str]:
         self.tail.extend(line for line in lines if line.strip())
         return lines
-
-
-def _started(process: Process) -> subprocess.Popen[bytes] | None:
-    if process.ahead is None:
-        return None
-    return process.ahead.take(process.argv, process.env or {}, process.pass_fds)
 
 
 def describe_exit(status: int) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from micro import ready
 from micro.ready import read_ready
 from micro.server import requests
 from micro.server.child import reason_in
 from micro.server.errand import End
-from micro.server.hangup import Hangup
 from micro.server.keeper import ChildFailed
 from micro.server.process import Process
 from micro.server.requests import Outcome
@@ -18,6 +20,24 @@ from micro.settings import Settings
 
 TRIAL = "trial"
 TRIAL_SECONDS = 120.0
+
+
+class Hangup:
+    """Remembers whether there was a terminal, and whether nohup(1) wished to outlive it."""
+
+    def __init__(self) -> None:
+        self._has_terminal = _has_terminal()
+        self._outlives = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+    def closed(self) -> bool:
+        """Tell whether the terminal was there and has gone; once."""
+        had, self._has_terminal = self._has_terminal, _has_terminal()
+        return had and not self._has_terminal
+
+    @property
+    def ends(self) -> bool:
+        """Whether the process ends with its terminal."""
+        return not self._outlives
 
 
 class Reload:
@@ -71,7 +91,6 @@ class Reload:
         self._tried = self._newest + 1
         ready.forget(self._settings, TRIAL)
         self._supervisor.tell(f"Reloading: validating the plugins as generation {self._tried}")
-        self._supervisor.prepare(self._successors()[0])
         self._supervisor.run_once(self._trial(self._tried), TRIAL_SECONDS, self._judge)
 
     def _successors(self) -> list[Process]:
@@ -84,7 +103,6 @@ class Reload:
             self._newest = self._tried
             self._supervisor.renew(self._successors(), self._finish)
             return
-        self._supervisor.dismiss()
         facts = read_ready(self._settings, TRIAL) or {}
         faults = facts.get("failed", [])
         reason = _listed(faults) or reason_in(end.tail) or f"the trial {end.reason}"
@@ -125,3 +143,10 @@ class Reload:
 
 def _listed(faults: Sequence[dict[str, str]]) -> str:
     return "; ".join(f"plugin {each['name']!r} ({each['origin']}): {each['cause']}" for each in faults)
+
+
+def _has_terminal() -> bool:
+    with suppress(OSError):
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
+        return True
+    return False

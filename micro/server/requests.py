@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from micro.errors import MicroError
-from micro.ready import NotTold, cannot_be_written, remove, write_whole
+from micro.ready import NotTold, cannot_be_written
+from micro.runtime.files import is_alive, remove, write_whole
 from micro.server.running import Running
 from micro.settings import Settings
-from micro.status import lives
 
 _ASKED, _ANSWERED = ".asked", ".answered"
 _LOOK_SECONDS = 0.1
@@ -63,7 +63,7 @@ def wait(running: Running, token: str, seconds: float) -> Outcome:
     deadline = time.monotonic() + seconds
     path = _file(running.settings, token, _ANSWERED)
     while not path.exists():
-        if not lives(running.pid):
+        if not is_alive(running.pid):
             raise NoAnswer(f"Micro (process {running.pid}) ended before it had reloaded.")
         if time.monotonic() > deadline:
             raise NoAnswer(f"The reload has not finished after {seconds:g} s; it goes on; see the log.")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from micro.errors import ConfigError
 from micro.layers import restore_settings
+from micro.runtime.files import is_alive
 from micro.runtime.settings_file import settings_file
 from micro.server.folders import prepare_folders
 from micro.settings import Settings
-from micro.status import lives
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def _holder(path: Path) -> int | None:
         # Check the PID before the lock: testing a free lock acquires it for a moment, in which another Micro
         # could not start.
         pid = int(os.read(descriptor, 32) or 0)
-        return pid if pid and lives(pid) and _is_locked(descriptor) else None
+        return pid if pid and is_alive(pid) and _is_locked(descriptor) else None
     finally:
         os.close(descriptor)
 

@@ -77,14 +77,6 @@ class Supervisor:
         """
         self._crew.send(Errand(process, seconds, self._guard, self._output.line, done))
 
-    def prepare(self, process: Process) -> None:
-        """Start a process that may be the first to be renewed, if it holds until then; one at a time."""
-        self._crew.prepare(process)
-
-    def dismiss(self) -> None:
-        """End what was prepared: nothing is renewed."""
-        self._crew.dismiss()
-
     def renew(self, successors: Iterable[Process], done: Done) -> None:
         """Replace the processes of the same names one by one; see ``Crew.renew``."""
         self._crew.renew(successors, done)

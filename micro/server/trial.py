@@ -14,8 +14,7 @@ from micro.plugin.fingerprint import INSTALLED
 from micro.plugin.plugin import LoadFailure, Plugin
 from micro.ready import newest, tell_ready
 from micro.runtime.settings_file import settings_file
-from micro.server.child import Role
-from micro.server.facts import load
+from micro.server.child import Role, load
 from micro.service import Micro
 from micro.settings import Settings
 

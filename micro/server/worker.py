@@ -11,17 +11,19 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from queue import Empty
 from typing import Any
 
 from billiard import pool, process
 from billiard.exceptions import WorkerLostError
 from celery import Celery, signals
 from celery.apps.worker import Worker, install_worker_term_handler
-from celery.bootsteps import RUN
+from celery.bootsteps import RUN, StartStopStep
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from celery.utils.nodenames import host_format
 from celery.worker import state
-from kombu.transport import resolve_transport
+from celery.worker.components import Pool
+from kombu.asynchronous import set_event_loop
 
 from micro.api.desk import Desk
 from micro.api.tasks import create_celery
@@ -31,10 +33,8 @@ from micro.jobs.service import Jobs, open_store
 from micro.jobs.upkeeper import Upkeeper
 from micro.ready import generations, tell_left, tell_ready
 from micro.secrets import masked_urls
-from micro.server.child import Role
+from micro.server.child import Role, load
 from micro.server.exporter import open_exporter
-from micro.server.facts import load
-from micro.server.leave import Leave
 from micro.server.logs import configure_logging
 from micro.server.signals import keep_from_children
 from micro.service import Micro
@@ -42,14 +42,6 @@ from micro.settings import DEFAULT, Settings
 
 log = logging.getLogger(__name__)
 
-NEEDED = (
-    "celery.backends.rpc",
-    "celery.concurrency.asynpool",
-    "celery.concurrency.prefork",
-    "celery.worker.consumer",
-    "celery.worker.control",
-    "celery.worker.strategy",
-)
 # How long (in 0.1 s) a stopping pool process waits for the node to read its last messages. The node does so
 # at once, unless the connection to the broker broke while a task was on its way to the process: then it
 # never does. billiard's default of 30 s is longer than a stop may take.
@@ -124,6 +116,51 @@ def _end_runs(seconds: float) -> None:
         log.warning("Killing process %d: its run has not ended within the stop timeout of %g s", pid, seconds)
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+class Leave(StartStopStep):  # type: ignore[misc]
+    """Stops after the consumer of tasks and before the pool, which waits for all that runs.
+
+    The node's ``leaving`` is called as it begins to stop, its ``left`` when no message can reach it any more.
+    """
+
+    requires = (Pool,)
+
+    def start(self, node: Any) -> None:
+        # Other pools than that of processes have no loop.
+        if node.hub:
+            self._ear, node.bell = socket.socketpair()
+            for each in (self._ear, node.bell):
+                each.setblocking(False)
+
+    def register_with_event_loop(self, node: Any, hub: Any) -> None:
+        # Anew with each connection to the broker: the loop forgets all with the last one.
+        hub.add_reader(self._ear, self._ear.recv, 1024)
+
+    def close(self, node: Any) -> None:
+        node.leaving()
+
+    def stop(self, node: Any) -> None:
+        channel = getattr(node.consumer.task_consumer, "channel", None)
+        if channel:
+            give_back(channel)
+        node.left()
+        if not state.active_requests:
+            # Celery would fire timers while the pool finishes, and look every half second whether it has.
+            set_event_loop(None)
+
+
+def give_back(channel: Any) -> None:
+    """Let what was popped for a channel that consumes no more return to its queue at once.
+
+    kombu sees to that when it closes the channel, but by then the node has finished what it runs. Of
+    Redis it has asked for a message, and waits up to a second for the answer; of other brokers, nothing.
+    """
+    if getattr(channel, "_in_poll", None):
+        # kombu warns of each that nobody consumes it here, which is what is wished.
+        logging.getLogger("kombu.transport.virtual.base").setLevel(logging.ERROR)
+        with suppress(Empty, *channel.connection_errors):
+            channel._brpop_read()
 
 
 def main(settings: Settings, role: Role) -> int:
@@ -288,10 +325,3 @@ def _without_own_traceback(record: logging.LogRecord) -> bool:
     if isinstance(getattr(error, "exc", error), WorkerLostError):
         record.exc_info = None
     return True
-
-
-def prepare(settings: Settings) -> None:
-    """Import the client of the broker."""
-    # An invalid URL is reported by check_broker.
-    with suppress(KeyError, ImportError):
-        resolve_transport(settings.broker_url.partition(":")[0])

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask, Response
 
-from micro.jobs.backlog import Backlog
+from micro.jobs.stats import Backlog
 from micro.plugin.hookspecs import hookimpl
 from micro.service import Micro
 from micro.status import read_status, waiting

@@ -5,7 +5,7 @@ import sys
 
 LOADS = """
 import socket, sys
-from micro.jobs.backlog import Backlog
+from micro.jobs.stats import Backlog
 from micro.jobs.service import Jobs
 from micro.layers import load_settings
 from micro.plugin.hooks import create_hook_manager

@@ -40,7 +40,7 @@ def _guard_of(pid: int) -> int | None:
     for status in Path("/proc").glob("[0-9]*/status"):
         with suppress(OSError):
             command = status.with_name("cmdline").read_text()
-            if f"\nPPid:\t{pid}\n" in status.read_text() and "guard.py" in command:
+            if f"\nPPid:\t{pid}\n" in status.read_text() and "guard import main" in command:
                 return int(status.parent.name)
     return None
 

@@ -3,10 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-import select
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -67,45 +64,6 @@ def test_the_reason_of_a_child_is_its_last_line_and_its_exit_code(
     assert run_child(main, [str(settings_file(settings)), "worker1"]) == 3
     told = capsys.readouterr().err.splitlines()
     assert reason_in([*told, "something said later"]) == "no broker for worker1"
-
-
-@pytest.fixture
-def held(settings: Settings, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A child that is held, and says what it does; what is in ``packages`` counts as installed."""
-    write_settings(settings)
-    script = """if True:
-        from micro.server.child import run_child
-        say = lambda word: lambda *_: print(word, flush=True)
-        run_child(say("works"), prepare=say("prepared"))
-    """
-    packages = tmp_path / "packages"
-    packages.mkdir()
-    with subprocess.Popen(
-        [sys.executable, "-c", script, str(settings_file(settings)), "rest", "2"],
-        env={**os.environ, "PYTHONPATH": str(packages)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as child:
-        yield child
-
-
-def test_a_held_child_begins_when_it_may(held: subprocess.Popen[str]) -> None:
-    assert held.stdin and held.stdout
-    assert held.stdout.readline() == "prepared\n"
-    assert select.select([held.stdout], [], [], 0.3)[0] == []
-    held.stdin.close()
-    assert held.stdout.read() == "works\n"
-
-
-def test_a_held_child_starts_anew_when_packages_have_changed_meanwhile(
-    held: subprocess.Popen[str], tmp_path: Path
-) -> None:
-    assert held.stdin and held.stdout
-    assert held.stdout.readline() == "prepared\n"
-    (tmp_path / "packages" / "new.pth").touch()
-    held.stdin.close()
-    assert held.stdout.read() == "prepared\nworks\n"
 
 
 def test_there_may_be_no_reason() -> None:

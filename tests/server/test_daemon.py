@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from micro.status import lives
+from micro.runtime.files import is_alive
 
 pytestmark = pytest.mark.measured
 
@@ -80,4 +80,4 @@ def test_ctrl_c_before_it_is_ready_stops_it(tmp_path: Path, wait_for: Callable[.
     pid = int(wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), seconds=20))
     starter.send_signal(signal.SIGINT)
     assert "KeyboardInterrupt" in starter.communicate(timeout=20)[1]
-    assert not lives(pid)
+    assert not is_alive(pid)

@@ -18,7 +18,6 @@ from typing import Any
 
 import pytest
 
-from micro.server import guard
 from micro.server.broker import embedded_broker
 
 pytestmark = pytest.mark.measured
@@ -175,8 +174,8 @@ def test_a_guard_is_not_held_up_by_who_has_ended() -> None:
     ended = subprocess.Popen(("true",))
     ended.wait()
     told = f"+ {ended.pid} 0 {signal.SIGTERM.value}\n"
-    argv = (sys.executable, "-I", str(guard.__file__), "60")
-    subprocess.run(argv, input=told, text=True, timeout=8, check=True)
+    program = "import sys; from micro.server.guard import main; main(sys.stdin, 60)"
+    subprocess.run([sys.executable, "-c", program], input=told, text=True, timeout=8, check=True)
 
 
 def test_ctrl_c_on_a_terminal_reaches_the_supervisor_alone(start: Start) -> None:

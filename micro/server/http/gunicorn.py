@@ -6,7 +6,6 @@ import logging
 import os
 import ssl
 from difflib import get_close_matches
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from gunicorn.http.errors import ParseException
 from gunicorn.sock import ssl_context
 
 from micro.api.problem import problem
-from micro.api.rest import FEATURES, create_app
+from micro.api.rest import create_app
 from micro.errors import (
     EXIT_FAILED,
     EXIT_OK,
@@ -31,8 +30,7 @@ from micro.errors import (
 from micro.readiness import NotReady
 from micro.ready import REST, generations, tell_ready
 from micro.server.agreement import Agreement
-from micro.server.child import Role
-from micro.server.facts import load
+from micro.server.child import Role, load
 from micro.server.http.body import BodyLimits
 from micro.server.http.bridge import Bridge
 from micro.server.http.worker import IGNORED, BridgeWorker
@@ -45,9 +43,6 @@ if TYPE_CHECKING:
     from flask import Flask, Response
 
 log = logging.getLogger(__name__)
-
-NEEDED = (*FEATURES, "pydantic.fields")
-"""What the application imports as it is made, and pydantic as it sees the first plugin."""
 
 # Settings that gunicorn is not given: the first is for Flask-CORS, the supervisor decides the others.
 _NOT_GUNICORN = ("cors", "daemon", "pidfile", "reuse_port")
@@ -246,9 +241,3 @@ def main(settings: Settings, role: Role) -> int:
         # APP_LOAD_ERROR means bad configuration: exit with the usage code.
         return EXIT_USAGE if err.code == Arbiter.APP_LOAD_ERROR else EXIT_FAILED if err.code else EXIT_OK
     return EXIT_OK
-
-
-def prepare(settings: Settings) -> None:
-    """Import what jobs need, where there are any."""
-    if settings.celery:
-        import_module("micro.jobs.store")

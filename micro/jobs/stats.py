@@ -1,15 +1,55 @@
-"""Queue depths: counts waiting runs, as messages in the broker and as queued jobs in the job table."""
+"""Queue depths and numbers of jobs, cached and looked up within a time limit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from micro.readiness import Inquiry
 
 if TYPE_CHECKING:
     from micro.jobs.service import Jobs
 
 _CONNECT_SECONDS = 2
+_PATIENCE_SECONDS = 2.0
+_KEEP_SECONDS = 3.0
+
+Numbers = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Jobs by state, and runs that wait by queue; None where the job table or the broker did not answer."""
+
+    jobs: Numbers | None
+    queues: Numbers | None
+
+
+class Backlog:
+    """Asks the job table and the broker at once, and gives them two seconds; answers are kept for three."""
+
+    def __init__(self, find_jobs: Callable[[], Jobs]) -> None:
+        self._find_jobs = find_jobs
+        self._jobs = Inquiry(lambda: _tried(lambda: _count_jobs(find_jobs())), _KEEP_SECONDS)
+        self._queues = Inquiry(lambda: _tried(lambda: queue_depths(find_jobs())), _KEEP_SECONDS)
+
+    def load(self) -> None:
+        """Import what asking needs, which on a busy machine can take longer than an answer may."""
+        with suppress(Exception):
+            # What fails here is what fails when they are asked, and told then.
+            load_libraries(self._find_jobs())
+
+    def counts(self) -> Counts:
+        """Return what they answered."""
+        self._jobs.begin()
+        self._queues.begin()
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        jobs, queues = (each.end(deadline, _PATIENCE_SECONDS) for each in (self._jobs, self._queues))
+        return Counts(jobs, queues)
 
 
 def load_libraries(jobs: Jobs) -> None:
@@ -58,3 +98,15 @@ def _messages(connection: Any, queue: str) -> int:
         return 0
     finally:
         channel.close()
+
+
+def _count_jobs(jobs: Jobs) -> Numbers:
+    return {str(state): number for state, number in jobs.store.counts().items()}
+
+
+def _tried(count: Callable[[], Numbers]) -> Numbers | None:
+    try:
+        return count()
+    # Each broker's library has errors of its own; that one does not answer is no fault of who asks.
+    except Exception:
+        return None
