@@ -42,7 +42,7 @@ HOMES = {
     "flask": ("micro.api", "micro.jobs.rest", "micro.web"),
     "flask_cors": ("micro.api",),
     "gunicorn": ("micro.server",),
-    "celery": ("micro.api", "micro.client", "micro.jobs", "micro.server.worker", "micro.server.leave"),
+    "celery": ("micro.api", "micro.jobs", "micro.server.worker", "micro.server.leave"),
     "click": ("micro.cli",),
     "prometheus_client": ("micro.api", "micro.web"),
     "opentelemetry": ("micro.api.otel",),

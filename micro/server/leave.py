@@ -17,7 +17,7 @@ from kombu.asynchronous import set_event_loop
 class Leave(StartStopStep):  # type: ignore[misc]
     """Stops after the consumer of tasks and before the pool, which waits for all that runs.
 
-    The node's ``leaving`` is called as it begins to stop, its ``left`` when no message can reach it any more.
+    The node's ``left`` is called when no message can reach it any more.
     """
 
     requires = (Pool,)
@@ -32,9 +32,6 @@ class Leave(StartStopStep):  # type: ignore[misc]
     def register_with_event_loop(self, node: Any, hub: Any) -> None:
         # Anew with each connection to the broker: the loop forgets all with the last one.
         hub.add_reader(self._ear, self._ear.recv, 1024)
-
-    def close(self, node: Any) -> None:
-        node.leaving()
 
     def stop(self, node: Any) -> None:
         channel = getattr(node.consumer.task_consumer, "channel", None)

@@ -23,11 +23,10 @@ from celery.utils.nodenames import host_format
 from celery.worker import state
 from kombu.transport import resolve_transport
 
-from micro.api.desk import Desk
 from micro.api.tasks import create_celery
 from micro.errors import BrokerUnreachable, ConfigError
 from micro.jobs.queue import publish, queues_for, trust_broker
-from micro.jobs.service import Jobs, open_store
+from micro.jobs.service import open_store
 from micro.jobs.upkeeper import Upkeeper
 from micro.ready import generations, tell_left, tell_ready
 from micro.secrets import masked_urls
@@ -66,7 +65,6 @@ class Node(Worker):  # type: ignore[misc]
     stop_timeout = 0.0
     bell: socket.socket | None = None
     followed: Callable[[], bool]
-    leaving: Callable[[], None]
     left: Callable[[], None]
 
     def install_platform_tweaks(self, worker: Worker) -> None:
@@ -129,7 +127,7 @@ def main(settings: Settings, role: Role) -> int:
     # The supervisor has warned of root, once for all.
     warnings.simplefilter("ignore", SecurityWarning)
     _connect_signals(app, micro, role, facts)
-    desk = _connect_threads(app, micro)
+    _connect_threads(app, micro)
     app.steps["worker"].add(Leave)
     worker = Node(
         app=app,
@@ -143,8 +141,7 @@ def main(settings: Settings, role: Role) -> int:
     )
     worker.stop_timeout = settings.stop_timeout
     worker.followed = partial(_is_followed, settings, role)
-    worker.leaving = partial(_begin_to_leave, settings, role, desk)
-    worker.left = partial(_leave, settings, role, desk)
+    worker.left = partial(_leave, settings, role)
     # Of defaults in Celery 6; it has just turned them on.
     warnings.simplefilter("ignore", CPendingDeprecationWarning)
     worker.start()
@@ -188,15 +185,8 @@ def check_broker(app: Celery) -> None:
         ) from err
 
 
-def _begin_to_leave(settings: Settings, role: Role, desk: Desk) -> None:
-    """Answer no more calls of clients if a node with newer plugins does, or if nobody waits for a run."""
-    if _is_followed(settings, role) or not state.active_requests:
-        desk.leave()
-
-
-def _leave(settings: Settings, role: Role, desk: Desk) -> None:
+def _leave(settings: Settings, role: Role) -> None:
     if _is_followed(settings, role):
-        desk.stop()
         tell_left(settings, role.name, os.getpid())
 
 
@@ -204,29 +194,25 @@ def _is_followed(settings: Settings, role: Role) -> bool:
     return generations(settings).get(role.name, 0) > role.generation
 
 
-def _connect_threads(app: Celery, micro: Micro) -> Desk:
-    """Let the node's own process keep the job table in order and answer the calls of clients."""
+def _connect_threads(app: Celery, micro: Micro) -> None:
+    """Let the node's own process keep the job table in order and serve the metrics."""
     owner = f"{socket.gethostname()}/{os.getpid()}"
     store = open_store(micro.settings)
     upkeeper = Upkeeper(store, micro.settings.jobs_keep, owner, partial(publish, app))
-    desk = Desk(app, Jobs(micro, store))
     exporter = open_exporter(micro)
 
     def start(**_: Any) -> None:
         upkeeper.start()
-        desk.start()
         if exporter:
             exporter.start()
 
     def stop(**_: Any) -> None:
         if exporter:
             exporter.stop()
-        desk.stop()
         upkeeper.stop()
 
     signals.worker_ready.connect(start, weak=False)
     signals.worker_shutdown.connect(stop, weak=False)
-    return desk
 
 
 def _connect_signals(app: Celery, micro: Micro, role: Role, facts: dict[str, Any]) -> None:
