@@ -9,10 +9,6 @@ from micro.errors import Forbidden, PluginNotFound, Unauthorized
 from micro.plugin.manager import Plugins
 from micro.service import Micro
 
-IN_PROCESS = "micro.in_process"
-"""Key of the WSGI environment for calls from within this process, which need no API key. No request that
-comes over HTTP can have it."""
-
 # Probes, and pages that hold no data: what these fetch needs the key again. "/" is named by its endpoint,
 # as without the console it may be a page of a plugin's.
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/healthz", "/version"})
@@ -36,7 +32,7 @@ def require_keys(app: Flask, micro: Micro) -> None:
         key = environ.get("HTTP_X_API_KEY") or _bearer(environ.get("HTTP_AUTHORIZATION", ""))
         grant = ring.find(key) if key else None
         if grant is None:
-            if not _is_open() and IN_PROCESS not in environ:
+            if not _is_open():
                 raise _unauthorized(key)
             return
         g.api_key = grant

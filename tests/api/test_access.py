@@ -11,7 +11,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 from openapi_spec_validator import validate
 
-from micro.api.check import check_plugins
 from micro.api.rest import create_app
 from micro.jobs.models import NewJob
 from micro.jobs.store import JobStore
@@ -246,7 +245,3 @@ def test_a_page_of_another_origin_reads_why_it_was_refused(load: Callable[..., M
     refused = client.get("/plugins", headers=origin)
     assert (before.status_code, before.headers["Access-Control-Allow-Headers"]) == (200, "X-API-Key")
     assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (401, origin["Origin"])
-
-
-def test_plugins_are_checked_without_a_key(micro: Micro) -> None:
-    assert list(check_plugins(micro, micro.loaded)) == []
