@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from openapi_spec_validator import validate
 
+from micro.api.access import OPEN_PATHS
 from micro.api.rest import create_app
 from micro.jobs.models import NewJob
 from micro.jobs.store import JobStore
@@ -169,6 +170,8 @@ def test_the_document_has_the_key_s_plugins_and_says_how_to_send_it(client: Flas
     assert "/run/other" not in document(SOME)["paths"] and "/run/echo" in document(SOME)["paths"]
     assert document(ALL)["security"] == [{"bearer": []}, {"header": []}]
     assert document(ALL)["components"]["securitySchemes"].keys() == {"bearer", "header"}
+    paths = document(ALL)["paths"].items()
+    assert {path for path, item in paths if item.get("get", {}).get("security") == []} == OPEN_PATHS
 
 
 @pytest.mark.parametrize("key", [ALL, SOME, NONE, "wrong-key-wrong-key"])
