@@ -44,7 +44,7 @@ HOMES = {
     "gunicorn": ("micro.server",),
     "celery": ("micro.api", "micro.jobs", "micro.server.worker", "micro.server.leave"),
     "click": ("micro.cli",),
-    "prometheus_client": ("micro.api", "micro.web"),
+    "prometheus_client": ("micro.api", "micro.server.exporter", "micro.web"),
     "opentelemetry": ("micro.api.otel",),
     "rich": ("micro.cli",),
     "sqlalchemy": ("micro.jobs",),

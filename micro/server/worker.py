@@ -31,7 +31,7 @@ from micro.jobs.upkeeper import Upkeeper
 from micro.ready import generations, tell_left, tell_ready
 from micro.secrets import masked_urls
 from micro.server.child import Role
-from micro.server.exporter import open_exporter
+from micro.server.exporter import Exporter, open_exporter
 from micro.server.facts import load
 from micro.server.leave import Leave
 from micro.server.logs import configure_logging
@@ -53,6 +53,8 @@ NEEDED = (
 # said, which is at once but for the run of a message that was on its way to it when the broker went: of that
 # the node hears no more. The 30 s of billiard are longer than a stop may take.
 pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 20
+# The node that serves the metrics, which are those of all processes of its machine.
+FIRST_NODE = "worker1"
 _CONNECT_SECONDS = 3
 # So soon a node begins to stop, unless it waits for an answer of the broker.
 _ANSWER_SECONDS = 2.0
@@ -127,7 +129,8 @@ def main(settings: Settings, role: Role) -> int:
     # The supervisor has warned of root, once for all.
     warnings.simplefilter("ignore", SecurityWarning)
     _connect_signals(app, micro, role, facts)
-    _connect_threads(app, micro)
+    exporter = open_exporter(micro) if role.name == FIRST_NODE else None
+    _connect_threads(app, micro, exporter)
     app.steps["worker"].add(Leave)
     worker = Node(
         app=app,
@@ -141,7 +144,7 @@ def main(settings: Settings, role: Role) -> int:
     )
     worker.stop_timeout = settings.stop_timeout
     worker.followed = partial(_is_followed, settings, role)
-    worker.left = partial(_leave, settings, role)
+    worker.left = partial(_leave, settings, role, exporter)
     # Of defaults in Celery 6; it has just turned them on.
     warnings.simplefilter("ignore", CPendingDeprecationWarning)
     worker.start()
@@ -185,8 +188,10 @@ def check_broker(app: Celery) -> None:
         ) from err
 
 
-def _leave(settings: Settings, role: Role) -> None:
+def _leave(settings: Settings, role: Role, exporter: Exporter | None) -> None:
     if _is_followed(settings, role):
+        if exporter:
+            exporter.stop()
         tell_left(settings, role.name, os.getpid())
 
 
@@ -194,12 +199,11 @@ def _is_followed(settings: Settings, role: Role) -> bool:
     return generations(settings).get(role.name, 0) > role.generation
 
 
-def _connect_threads(app: Celery, micro: Micro) -> None:
+def _connect_threads(app: Celery, micro: Micro, exporter: Exporter | None) -> None:
     """Let the node's own process keep the job table in order and serve the metrics."""
     owner = f"{socket.gethostname()}/{os.getpid()}"
     store = open_store(micro.settings)
     upkeeper = Upkeeper(store, micro.settings.jobs_keep, owner, partial(publish, app))
-    exporter = open_exporter(micro)
 
     def start(**_: Any) -> None:
         upkeeper.start()
