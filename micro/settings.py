@@ -178,7 +178,7 @@ class Settings:
         "",
         "micro.metrics_bind",
         parse=parsers.address_or_none,
-        help="Address, HOST:PORT, at which Celery nodes serve /metrics, for a Micro without REST.",
+        help="Address, HOST:PORT, at which a Celery node serves /metrics, for a Micro without REST.",
     )
     log_max_size: int = _setting(
         0,

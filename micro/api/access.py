@@ -9,12 +9,6 @@ from micro.errors import Forbidden, PluginNotFound, Unauthorized
 from micro.plugin.plugin import Plugins
 from micro.service import Micro
 
-IN_PROCESS = "micro.in_process"
-"""Key in the WSGI environment of calls made within this process, which need no API key.
-
-An HTTP client cannot set it: its headers become ``HTTP_*`` keys.
-"""
-
 # Paths that need no key: probes, and pages without data (the requests that these pages send need the key).
 # "/" is recognized by its endpoint: when the console is off, a plugin may serve "/".
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/healthz", "/version"})
@@ -42,7 +36,7 @@ def require_keys(app: Flask, micro: Micro) -> None:
         key = environ.get("HTTP_X_API_KEY") or _bearer(environ.get("HTTP_AUTHORIZATION", ""))
         grant = ring.find(key) if key else None
         if grant is None:
-            if not _is_open() and IN_PROCESS not in environ:
+            if not _is_open():
                 raise _unauthorized(key)
             return
         g.api_key = grant

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from micro._version import __version__
@@ -25,25 +26,30 @@ def render(
     runs: MetricFiles | CollectorRegistry, service: ServiceCollector, accept: str
 ) -> tuple[bytes, str]:
     """Return the metrics page and its content type, in the format that the header ``accept`` prefers."""
+    encode, content_type = choose_encoder(accept)
+    return encode(make_registry(runs, service)), content_type
+
+
+def make_registry(runs: MetricFiles | CollectorRegistry, service: ServiceCollector) -> CollectorRegistry:
+    """Return a registry of the runs (of this process, or of all that share the files) and of the service."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(service)
-    encode, content_type = choose_encoder(accept)
-    if isinstance(runs, CollectorRegistry):
-        registry.register(_Others(runs))
-        return encode(registry), content_type
-    with runs.settled():
-        MultiProcessCollector(registry, str(runs.folder))
-        return encode(registry), content_type
+    registry.register(_Runs(runs))
+    return registry
 
 
-class _Others:
-    """A collector that yields the metrics of another registry."""
+class _Runs:
+    """A collector of the metrics of another registry, or of the files of several processes."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
+    def __init__(self, runs: MetricFiles | CollectorRegistry) -> None:
+        self._runs = runs
 
-    def collect(self) -> Any:
-        return self._registry.collect()
+    def collect(self) -> Iterable[Metric]:
+        if isinstance(self._runs, CollectorRegistry):
+            return self._runs.collect()
+        with self._runs.settled():
+            found: Iterable[Metric] = MultiProcessCollector(None, str(self._runs.folder)).collect()
+            return found
 
 
 class ServiceCollector:

@@ -1,18 +1,20 @@
-"""Checks plugins before they are served: their contract, and the results of their examples."""
+"""Checks plugins: their description, their contract, and the results of their examples."""
 
 from __future__ import annotations
 
+import json
 import traceback
-import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Literal
 
-from micro.api.direct import Answer, call_directly
 from micro.api.jsondiff import difference
+from micro.errors import MicroError
+from micro.plugin.context import RunContext
 from micro.plugin.examples import BadExample, Example, read_examples
-from micro.plugin.plugin import Plugin
+from micro.plugin.plugin import LoadFailure, Plugin
 from micro.service import Micro
 
 
@@ -30,46 +32,68 @@ class Finding:
     todo: str
 
 
-def check_fitness(micro: Micro, plugins: Iterable[Plugin]) -> Iterator[Finding]:
-    """Yield the errors that make loaded plugins unfit to serve.
-
-    Runs each example once, without a transport.
-    """
+def check_plugins(micro: Micro, plugins: Iterable[Plugin]) -> Iterator[Finding]:
+    """Yield the errors and warnings about loaded plugins; each example is run once, without a transport."""
     for plugin in plugins:
-        yield from check_contract(plugin)
-        for example in read_examples(plugin.description):
-            where = f"example {example.number}"
-            if isinstance(example, BadExample):
-                yield unusable(plugin, example, where)
-            else:
-                answer = call_directly(micro, plugin.name, example.params, uuid.uuid4().hex)
-                yield from check_answer(plugin, example, where, answer)
+        yield from _check_description(plugin)
+        yield from _check_contract(plugin)
+        yield from _check_examples(micro, plugin)
 
 
-def check_contract(plugin: Plugin) -> Iterator[Finding]:
-    """Yield an error for each problem in the signature of run()."""
+def check_fitness(micro: Micro, plugins: Iterable[Plugin]) -> Iterator[Finding]:
+    """Yield the errors that make loaded plugins unfit to serve; each example is run once."""
+    for plugin in plugins:
+        yield from _check_contract(plugin)
+        yield from _check_examples(micro, plugin)
+
+
+def check_failures(failures: Iterable[LoadFailure]) -> Iterator[Finding]:
+    """Yield an error for each plugin that could not be loaded."""
+    for each in failures:
+        yield Finding("error", each.name, each.origin, each.cause, "fix it; it is not served as it is")
+
+
+def _check_description(plugin: Plugin) -> Iterator[Finding]:
+    wanted = {
+        "description": (plugin.summary, 'add description="..." to PluginDescription'),
+        "version": (plugin.version, 'add version="1.0.0" to PluginDescription'),
+        "example": (plugin.description.examples, 'add examples=[{"params": {...}, "result": {...}}]'),
+    }
+    for what, (found, todo) in wanted.items():
+        if not found:
+            yield Finding("warning", plugin.name, "description", f"it has no {what}", todo)
+
+
+def _check_contract(plugin: Plugin) -> Iterator[Finding]:
     for sentence in plugin.contract.findings:
         yield Finding("error", plugin.name, "signature", sentence, "change the signature of run()")
 
 
-def check_answer(plugin: Plugin, example: Example, where: str, answer: Answer) -> Iterator[Finding]:
-    """Yield an error if the example failed or its result differs from the documented one."""
-    if answer.failed:
-        yield Finding("error", plugin.name, where, _failure(plugin, answer), "fix run() or the example")
-    elif example.result is not None and (told := difference(example.result, answer.body)):
-        yield Finding("error", plugin.name, where, f"the result differs: {told}", "fix run() or the example")
+def _check_examples(micro: Micro, plugin: Plugin) -> Iterator[Finding]:
+    for example in read_examples(plugin.description):
+        where = f"example {example.number}"
+        if isinstance(example, BadExample):
+            todo = 'write it as {"params": {...}, "result": {...}}, with values that JSON can hold'
+            yield Finding("error", plugin.name, where, example.reason, todo)
+        elif what := _run_example(micro, plugin, example):
+            yield Finding("error", plugin.name, where, what, "fix run() or the example")
 
 
-def unusable(plugin: Plugin, example: BadExample, where: str) -> Finding:
-    """Return the error for an example that cannot be run."""
-    todo = 'write it as {"params": {...}, "result": {...}}, with values that JSON can hold'
-    return Finding("error", plugin.name, where, example.reason, todo)
+def _run_example(micro: Micro, plugin: Plugin, example: Example) -> str | None:
+    """Run an example; return what is wrong with its result, or None."""
+    try:
+        text = micro.run(plugin.name, example.params, RunContext())
+    except MicroError as err:
+        return _failure(plugin, err)
+    told = None if example.result is None else difference(example.result, json.loads(text))
+    return told and f"the result differs: {told}"
 
 
-def _failure(plugin: Plugin, answer: Answer) -> str:
-    if answer.cause is None or answer.status != 500:
-        return f"refused: {answer.body['error']} [{answer.body['code']}]"
-    return f"run() failed: {type(answer.cause).__name__}: {answer.cause}{_place(plugin, answer.cause)}"
+def _failure(plugin: Plugin, error: MicroError) -> str:
+    cause = error.__cause__
+    if cause is None or error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+        return f"refused: {error.message} [{error.code}]"
+    return f"run() failed: {type(cause).__name__}: {cause}{_place(plugin, cause)}"
 
 
 def _place(plugin: Plugin, cause: BaseException) -> str:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Container, Iterable, Mapping
 from itertools import chain, count
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from micro._version import __version__
-from micro.api import openapi_fixed as fixed
-from micro.api import openapi_jobs, openapi_probes
-from micro.api.access import OPEN_PATHS
 from micro.errors import PluginNotFound
 from micro.plugin.examples import usable_examples
 from micro.plugin.plugin import Plugin, Plugins
 from micro.service import Micro
+
+# A document of its own, but for the version: the fixed paths, and a path that stands for every plugin's.
+_FIXED = Path(__file__).with_name("openapi.json")
+_RUN = "/run/{name}"
 
 
 def build_openapi(micro: Micro, only: Container[str] | None = None) -> dict[str, Any]:
@@ -23,40 +26,17 @@ def build_openapi(micro: Micro, only: Container[str] | None = None) -> dict[str,
 
     ``only`` holds the names of the plugins to describe; None describes all.
     """
-    asks_for_keys = bool(micro.settings.api_keys or micro.settings.api_keys_file)
-    schemas: dict[str, Any] = {**fixed.SCHEMAS, **openapi_probes.SCHEMAS, **openapi_jobs.SCHEMAS}
-    paths: dict[str, Any] = {**fixed.PATHS, **openapi_probes.PATHS, **openapi_jobs.PATHS}
-    if asks_for_keys:
-        paths |= {path: _open(paths[path]) for path in OPEN_PATHS & paths.keys()}
+    document: dict[str, Any] = json.loads(_FIXED.read_text(encoding="utf-8"))
+    document["info"]["version"] = __version__
+    paths, components = document["paths"], document["components"]
+    if not (micro.settings.api_keys or micro.settings.api_keys_file):
+        del document["security"], components["securitySchemes"]
+    template = paths.pop(_RUN)["post"]
     for key, plugin in _keys(micro.loaded).items():
-        if only is not None and plugin.name not in only:
-            continue
-        path = f"/run/{quote(address(plugin, micro.loaded), safe='')}"
-        paths[path] = {"post": _operation(plugin, key, schemas)}
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Micro",
-            "version": __version__,
-            "description": "Python plugins as services.",
-        },
-        # Relative to the document's own URL, so that it works behind a proxy that adds a path prefix.
-        "servers": [{"url": ".", "description": "this service"}],
-        "tags": [{"name": "plugins"}, {"name": "jobs"}, {"name": "service"}],
-        "paths": paths,
-        **({"security": fixed.SECURITY} if asks_for_keys else {}),
-        "components": {
-            **({"securitySchemes": fixed.SECURITY_SCHEMES} if asks_for_keys else {}),
-            "schemas": schemas,
-            "responses": {"Problem": fixed.PROBLEM_RESPONSE},
-            "headers": {"X-Request-ID": fixed.REQUEST_ID, "traceparent": fixed.TRACEPARENT},
-        },
-    }
-
-
-def _open(item: dict[str, Any]) -> dict[str, Any]:
-    """Mark the GET operation of a path as one that needs no API key."""
-    return {**item, "get": {**item["get"], "security": []}}
+        if only is None or plugin.name in only:
+            path = f"/run/{quote(address(plugin, micro.loaded), safe='')}"
+            paths[path] = {"post": _operation(plugin, key, template, components["schemas"])}
+    return document
 
 
 def address(plugin: Plugin, plugins: Plugins) -> str:
@@ -75,30 +55,35 @@ def _keys(plugins: Iterable[Plugin]) -> dict[str, Plugin]:
     return keys
 
 
-def _operation(plugin: Plugin, key: str, schemas: dict[str, Any]) -> dict[str, Any]:
+def _operation(
+    plugin: Plugin, key: str, template: Mapping[str, Any], schemas: dict[str, Any]
+) -> dict[str, Any]:
     contract = plugin.contract
     parameters = _hoist(contract.parameters, f"{key}.params", schemas)
     result = _hoist(contract.returns or {"type": "object"}, f"{key}.result", schemas)
     text = (contract.description, plugin.description.long_description, plugin.description.plugin_help)
+    content = {"application/json": {"schema": result, **_examples(plugin, "result")}}
+    responses = dict(template["responses"])
+    for status in _unexpected(plugin):
+        del responses[status]
     return {
+        **template,
         "operationId": f"run-{key}",
-        "tags": ["plugins"],
         "summary": str(plugin.summary or contract.summary or f"Run {plugin.name}"),
         "description": "\n\n".join(str(each) for each in text if each),
         "requestBody": {
             "required": bool(parameters.get("required")),
             "content": {"application/json": {"schema": parameters, **_examples(plugin, "params")}},
         },
-        "responses": {
-            "200": fixed.answer(result, "The result.", **_examples(plugin, "result")),
-            **fixed.problems(400, 413, 415, 422, *_limits(plugin), 500),
-        },
+        "responses": {**responses, "200": {**responses["200"], "content": content}},
     }
 
 
-def _limits(plugin: Plugin) -> list[int]:
+def _unexpected(plugin: Plugin) -> set[str]:
+    """Return the statuses that no run of the plugin is answered with, as it has no such limit."""
     description = plugin.description
-    return [429] * bool(description.concurrency or description.timeout) + [504] * bool(description.timeout)
+    limits = {"429": description.concurrency or description.timeout, "504": description.timeout}
+    return {status for status, limit in limits.items() if not limit}
 
 
 def _examples(plugin: Plugin, part: str) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import Any
 
 from celery import Celery
 
-from micro.api.job_tasks import add_job_tasks
 from micro.api.meter import meter_runs
 from micro.api.tracing import trace_runs
 from micro.contract.encoding import NOT_A_NUMBER, to_json
@@ -17,7 +16,7 @@ from micro.contract.trouble import NotJson
 from micro.correlation import accept_task, working_for
 from micro.errors import BadRequest, BadResult, MicroError, PluginFailed, error_fields
 from micro.jobs.queue import RUN_JOB, make_celery
-from micro.jobs.service import Jobs, open_store
+from micro.jobs.service import open_store
 from micro.jobs.work import JobWorker
 from micro.layers import load_settings
 from micro.plugin.context import RunContext
@@ -36,7 +35,6 @@ def create_celery(settings: Settings | None = None, *, micro: Micro | None = Non
     meter_runs(micro)
     trace_runs(micro)
     _add_tasks(app, micro)
-    add_job_tasks(app, Jobs(micro))
     micro.loaded.call_guarded("micro_celery", app=app)
     return app
 

@@ -6,7 +6,7 @@ import sys
 
 # Each name is a module of this package; only the module of the command that is called is imported.
 COMMANDS = {
-    "check": "Check plugins: import, contract, examples over every transport.",
+    "check": "Check plugins: import, description, contract, examples.",
     "completion": "Print the script that makes a shell complete `micro`.",
     "config": "Show every setting, its value and where it came from.",
     "health": "Check whether the running Micro does its work.",

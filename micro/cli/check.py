@@ -1,4 +1,4 @@
-"""micro check: imports plugins, runs their examples over every transport, and tells what to mend."""
+"""micro check: imports plugins, runs their examples, and tells what to mend."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from typing import Any
 
 import click
 
-from micro.api.check import check_failures, check_plugins
-from micro.api.fitness import Finding
+from micro.api.fitness import Finding, check_failures, check_plugins
 from micro.cli.options import load_quietly, resolve, settings_options, silenced
 from micro.cli.tables import print_table
 from micro.errors import EXIT_FAILED, EXIT_OK, PluginNotFound
@@ -41,11 +40,11 @@ class Selection:
 def command(ctx: click.Context, /, target: str | None, as_json: bool, **flags: Any) -> None:
     """Check plugins: a plugin folder, a folder of them, the plugin of that name, or all.
 
-    Each is imported, its signature and description are looked at, and its examples are run directly,
-    over REST and over Celery, all in this process. Exits with 1 if anything is to be mended.
+    Each is imported, its signature and description are looked at, and its examples are run in this
+    process. Exits with 1 if anything is to be mended.
     """
     # What plugins print must not get into the table or the JSON; failed runs are findings.
-    with redirect_stdout(sys.stderr), silenced("micro.service", "celery"):
+    with redirect_stdout(sys.stderr), silenced("micro.service"):
         found = _select(ctx, target, flags)
         findings = [*check_failures(found.failures), *check_plugins(found.micro, found.plugins)]
         found.micro.stop()

@@ -60,7 +60,7 @@ Options:
   -h, --help                      Show this message and exit.
 
 Commands:
-  check       Check plugins: import, contract, examples over every transport.
+  check       Check plugins: import, description, contract, examples.
   completion  Print the script that makes a shell complete `micro`.
   config      Show every setting, its value and where it came from.
   health      Check whether the running Micro does its work.

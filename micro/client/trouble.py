@@ -79,7 +79,6 @@ _BY_CODE: Mapping[str, type[MicroError]] = {
         Unauthorized,
     )
 }
-_BY_CLASS_NAME: Mapping[str, str] = {each.__name__: code for code, each in _BY_CODE.items()}
 
 
 def error_of(fields: Mapping[str, Any], status: int | None = None, *, ran: bool = False) -> MicroError:
@@ -93,14 +92,6 @@ def error_of(fields: Mapping[str, Any], status: int | None = None, *, ran: bool 
     error.status = status or error.status
     error.code = code or error.code
     return error
-
-
-def error_of_task(failure: Mapping[str, Any]) -> MicroError:
-    """Make the error that the result of a failed Celery task tells of."""
-    kind, found = str(failure.get("exc_type")), failure.get("exc_message")
-    message = str(found[0] if isinstance(found, list | tuple) and found else found)
-    code = _BY_CLASS_NAME.get(kind)
-    return error_of({"error": message if code else f"The task failed: {kind}: {message}", "code": code})
 
 
 def _error(message: str, code: str, status: int | None, fields: Any, ran: bool) -> MicroError:

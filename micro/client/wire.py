@@ -44,6 +44,7 @@ _REFUSALS = {
     "too-many-requests",
     "service-unavailable",
 }
+_BROKER_HINT = "; to run plugins through a broker, use micro.api.endpoints.Requests"
 _NOT_SENT = (NewConnectionError, ConnectTimeoutError, ProxyError, LocationValueError)
 
 
@@ -55,8 +56,8 @@ class Wire:
 
     def __init__(self, url: str, api_key: str | None, timeout: float | None) -> None:
         parts = urlsplit(url)
-        if not parts.hostname or parts.query or parts.fragment:
-            raise ConfigError(f"Expected a URL such as https://host:8000/path, found {masked_urls(url)!r}")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ConfigError(_expected(url))
         self.url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
         self._timeout = timeout
         self._headers = {"Accept": "application/json", "User-Agent": "micro-client"}
@@ -134,6 +135,11 @@ class Wire:
         error = ServiceUnreachable(f"{self.url} answered {status}, and not as Micro does; {hint}", sent=True)
         error.status = status
         return error
+
+
+def _expected(url: str) -> str:
+    hint = "" if url.lower().startswith(("http:", "https:")) or "://" not in url else _BROKER_HINT
+    return f"Expected a URL such as http://host:8000 or https://host/path, found {masked_urls(url)!r}{hint}"
 
 
 def _make_pool(scheme: str, host: str) -> urllib3.PoolManager:

@@ -4,75 +4,77 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import threading
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from micro.api.exposition import ServiceCollector, render
 from micro.api.metric_files import FOLDER_VARIABLE, MetricFiles
 from micro.service import Micro
 
+if TYPE_CHECKING:
+    from wsgiref.simple_server import WSGIServer
+
 log = logging.getLogger(__name__)
 
+# The node before this one gives the address up as it leaves, which may be a moment after this one is ready.
+_PAUSE_SECONDS = 0.2
+_LATE_SECONDS = 2.0
 
-class Exporter(ThreadingHTTPServer):
-    """Shows the runs of all processes of its Micro; each node has one, all at the same address."""
 
-    daemon_threads = True
+class Exporter:
+    """Shows the runs of all processes of its Micro, with prometheus-client's own server."""
 
     def __init__(self, bind: str, micro: Micro, folder: Path) -> None:
-        host, _, port = bind.rpartition(":")
-        self.files, self.service = MetricFiles(folder), ServiceCollector(micro, lambda: None)
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        super().__init__((host.strip("[]"), int(port)), _Handler, bind_and_activate=False)
-        # A node that is to take over from another listens before that one ends.
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        self.server_bind()
-        self.server_activate()
-        # A process of the pool that outlives the node must not keep the socket open, and silent.
-        os.register_at_fork(after_in_child=self.socket.close)
-        self._thread = threading.Thread(target=self.serve_forever, name="exporter", daemon=True)
+        self._bind, self._micro, self._files = bind, micro, MetricFiles(folder)
+        self._stopping = threading.Event()
+        self._server: WSGIServer | None = None
+        self._thread = threading.Thread(target=self._open, name="exporter", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Begin, as soon as the address is free."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Answer no more."""
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
+        """Answer no more, and give the address up."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
 
+    def _open(self) -> None:
+        late = time.monotonic() + _LATE_SECONDS
+        while not self._stopping.is_set():
+            try:
+                self._server = self._serve()
+            except OSError as err:
+                if time.monotonic() > late:
+                    log.error("Metrics cannot be served at %s: %s", self._bind, err)
+                    late = float("inf")
+                self._stopping.wait(_PAUSE_SECONDS)
+            else:
+                return
 
-class _Handler(BaseHTTPRequestHandler):
-    server: Exporter
-    # A client that sends nothing must not keep its thread.
-    timeout = 10
+    def _serve(self) -> WSGIServer:
+        # Imported late: most nodes serve no metrics.
+        from prometheus_client import start_http_server
 
-    def do_GET(self) -> None:
-        if self.path.partition("?")[0] != "/metrics":
-            self.send_error(HTTPStatus.NOT_FOUND)
-            return
-        page, content_type = render(self.server.files, self.server.service, self.headers.get("Accept", ""))
-        self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(page)))
-        self.end_headers()
-        self.wfile.write(page)
+        from micro.api.exposition import ServiceCollector, make_registry
 
-    def log_message(self, format: str, *args: object) -> None:
-        log.debug(format, *args)
+        registry = make_registry(self._files, ServiceCollector(self._micro, lambda: None))
+        host, _, port = self._bind.rpartition(":")
+        server, _thread = start_http_server(int(port), host.strip("[]"), registry)
+        # A process of the pool that outlives the node must not keep the socket open, and silent.
+        os.register_at_fork(after_in_child=server.socket.close)
+        return server
 
 
 def open_exporter(micro: Micro) -> Exporter | None:
-    """Listen where the settings say; None where they say nothing, or it is not possible."""
+    """Return the exporter that the settings ask for, not yet started."""
     folder, bind = os.environ.get(FOLDER_VARIABLE), micro.settings.metrics_bind
     if not bind or not folder or not micro.settings.metrics:
         return None
-    try:
-        return Exporter(bind, micro, Path(folder))
-    except OSError as err:
-        log.error("Metrics cannot be served at %s: %s", bind, err)
-        return None
+    return Exporter(bind, micro, Path(folder))

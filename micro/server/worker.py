@@ -25,16 +25,15 @@ from celery.worker import state
 from celery.worker.components import Pool
 from kombu.asynchronous import set_event_loop
 
-from micro.api.desk import Desk
 from micro.api.tasks import create_celery
 from micro.errors import BrokerUnreachable, ConfigError
 from micro.jobs.queue import publish, queues_for, trust_broker
-from micro.jobs.service import Jobs, open_store
+from micro.jobs.service import open_store
 from micro.jobs.upkeeper import Upkeeper
 from micro.ready import generations, tell_left, tell_ready
 from micro.secrets import masked_urls
 from micro.server.child import Role, load
-from micro.server.exporter import open_exporter
+from micro.server.exporter import Exporter, open_exporter
 from micro.server.logs import configure_logging
 from micro.server.signals import keep_from_children
 from micro.service import Micro
@@ -46,6 +45,8 @@ log = logging.getLogger(__name__)
 # at once, unless the connection to the broker broke while a task was on its way to the process: then it
 # never does. billiard's default of 30 s is longer than a stop may take.
 pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 20
+# The node that serves the metrics, which are those of all processes of its machine.
+FIRST_NODE = "worker1"
 # How long a node waits for the broker when it starts.
 _CONNECT_SECONDS = 3
 # Seconds after which a node that should stop cuts a broker connection that does not answer.
@@ -63,7 +64,6 @@ class Node(Worker):  # type: ignore[misc]
     stop_timeout = 0.0
     bell: socket.socket | None = None
     followed: Callable[[], bool]
-    leaving: Callable[[], None]
     left: Callable[[], None]
 
     def install_platform_tweaks(self, worker: Worker) -> None:
@@ -121,7 +121,7 @@ def _end_runs(seconds: float) -> None:
 class Leave(StartStopStep):  # type: ignore[misc]
     """Stops after the consumer of tasks and before the pool, which waits for all that runs.
 
-    The node's ``leaving`` is called as it begins to stop, its ``left`` when no message can reach it any more.
+    The node's ``left`` is called when no message can reach it any more.
     """
 
     requires = (Pool,)
@@ -136,9 +136,6 @@ class Leave(StartStopStep):  # type: ignore[misc]
     def register_with_event_loop(self, node: Any, hub: Any) -> None:
         # Anew with each connection to the broker: the loop forgets all with the last one.
         hub.add_reader(self._ear, self._ear.recv, 1024)
-
-    def close(self, node: Any) -> None:
-        node.leaving()
 
     def stop(self, node: Any) -> None:
         channel = getattr(node.consumer.task_consumer, "channel", None)
@@ -171,7 +168,8 @@ def main(settings: Settings, role: Role) -> int:
     # Ignore Celery's warning about running as root: the supervisor has already warned.
     warnings.simplefilter("ignore", SecurityWarning)
     _connect_signals(app, micro, role, facts)
-    desk = _connect_threads(app, micro)
+    exporter = open_exporter(micro) if role.name == FIRST_NODE else None
+    _connect_threads(app, micro, exporter)
     app.steps["worker"].add(Leave)
     worker = Node(
         app=app,
@@ -185,8 +183,7 @@ def main(settings: Settings, role: Role) -> int:
     )
     worker.stop_timeout = settings.stop_timeout
     worker.followed = partial(_is_followed, settings, role)
-    worker.leaving = partial(_begin_to_leave, settings, role, desk)
-    worker.left = partial(_leave, settings, role, desk)
+    worker.left = partial(_leave, settings, role, exporter)
     # Ignore Celery's warnings about defaults that change in version 6. Making the worker has enabled them.
     warnings.simplefilter("ignore", CPendingDeprecationWarning)
     worker.start()
@@ -233,15 +230,10 @@ def check_broker(app: Celery) -> None:
         ) from err
 
 
-def _begin_to_leave(settings: Settings, role: Role, desk: Desk) -> None:
-    """Answer no more calls of clients if a node with newer plugins does, or if nobody waits for a run."""
-    if _is_followed(settings, role) or not state.active_requests:
-        desk.leave()
-
-
-def _leave(settings: Settings, role: Role, desk: Desk) -> None:
+def _leave(settings: Settings, role: Role, exporter: Exporter | None) -> None:
     if _is_followed(settings, role):
-        desk.stop()
+        if exporter:
+            exporter.stop()
         tell_left(settings, role.name, os.getpid())
 
 
@@ -249,29 +241,24 @@ def _is_followed(settings: Settings, role: Role) -> bool:
     return generations(settings).get(role.name, 0) > role.generation
 
 
-def _connect_threads(app: Celery, micro: Micro) -> Desk:
-    """Let the node's own process keep the job table in order and answer the calls of clients."""
+def _connect_threads(app: Celery, micro: Micro, exporter: Exporter | None) -> None:
+    """Let the node's own process keep the job table in order and serve the metrics."""
     owner = f"{socket.gethostname()}/{os.getpid()}"
     store = open_store(micro.settings)
     upkeeper = Upkeeper(store, micro.settings.jobs_keep, owner, partial(publish, app))
-    desk = Desk(app, Jobs(micro, store))
-    exporter = open_exporter(micro)
 
     def start(**_: Any) -> None:
         upkeeper.start()
-        desk.start()
         if exporter:
             exporter.start()
 
     def stop(**_: Any) -> None:
         if exporter:
             exporter.stop()
-        desk.stop()
         upkeeper.stop()
 
     signals.worker_ready.connect(start, weak=False)
     signals.worker_shutdown.connect(stop, weak=False)
-    return desk
 
 
 def _connect_signals(app: Celery, micro: Micro, role: Role, facts: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from openapi_spec_validator import validate
 
-from micro.api.check import check_plugins
+from micro.api.access import OPEN_PATHS
 from micro.api.rest import create_app
 from micro.jobs.models import NewJob
 from micro.jobs.store import JobStore
@@ -170,6 +170,8 @@ def test_the_document_has_the_key_s_plugins_and_says_how_to_send_it(client: Flas
     assert "/run/other" not in document(SOME)["paths"] and "/run/echo" in document(SOME)["paths"]
     assert document(ALL)["security"] == [{"bearer": []}, {"header": []}]
     assert document(ALL)["components"]["securitySchemes"].keys() == {"bearer", "header"}
+    paths = document(ALL)["paths"].items()
+    assert {path for path, item in paths if item.get("get", {}).get("security") == []} == OPEN_PATHS
 
 
 @pytest.mark.parametrize("key", [ALL, SOME, NONE, "wrong-key-wrong-key"])
@@ -246,7 +248,3 @@ def test_a_page_of_another_origin_reads_why_it_was_refused(load: Callable[..., M
     refused = client.get("/plugins", headers=origin)
     assert (before.status_code, before.headers["Access-Control-Allow-Headers"]) == (200, "X-API-Key")
     assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (401, origin["Origin"])
-
-
-def test_plugins_are_checked_without_a_key(micro: Micro) -> None:
-    assert list(check_plugins(micro, micro.loaded)) == []

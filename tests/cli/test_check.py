@@ -38,38 +38,6 @@ from pydantic import BeforeValidator
 
 Size = Annotated[int, BeforeValidator({1: 1}.__getitem__)]
 """
-REST_IS_DOWN = """
-@hookimpl
-def micro_app(app):
-    @app.before_request
-    def refuse():
-        return "closed", 503
-"""
-REST_ANSWERS_OTHERWISE = """
-@hookimpl
-def micro_app(app):
-    @app.after_request
-    def change(response):
-        if response.status_code == 422:
-            response.status_code = 400
-        return response
-"""
-CELERY_FAILS = """
-@hookimpl
-def micro_celery(app):
-    app.tasks.unregister("Micro.run")
-    @app.task(name="Micro.run", shared=False, typing=False)
-    def run(plugin_name, **params):
-        raise RuntimeError("no worker")
-"""
-CELERY_REFUSES = """
-@hookimpl
-def micro_celery(app):
-    app.tasks.unregister("Micro.run")
-    @app.task(name="Micro.run", shared=False, typing=False)
-    def run(plugin_name, **params):
-        return '{"error": "closed", "code": "closed"}'
-"""
 
 
 def source(**parts: str) -> str:
@@ -139,31 +107,12 @@ def test_a_sound_plugin_has_no_findings(check: Check, parts: dict[str, str]) -> 
                         "found an object of type 'int' [bad-result]")]),
         ({"example": "{}, {'parms': 1}"},
          [("example 2", "expected no keys but 'params' and 'result', found 'parms'")]),
-        ({"hooks": REST_IS_DOWN},
-         [("example 1", "REST answers otherwise: expected the status 200 of the direct call, found 503"),
-          ("a call with an unknown parameter", "REST answers otherwise: ..."),
-          ("a call with a wrong type for 'name'", "REST answers otherwise: ...")]),
-        ({"hooks": REST_ANSWERS_OTHERWISE, "parameters": "name", "example": "{'params': {'name': 1}}"},
-         [("a call without 'name'",
-           "REST answers otherwise: expected the status 422 of the direct call, found 400"),
-          ("a call with an unknown parameter", "REST answers otherwise: ...")]),
-        ({"hooks": CELERY_FAILS, "parameters": "", "body": "return {}"},
-         [("example 1",
-           'Celery answers otherwise: at /error expected nothing, found "RuntimeError: no worker"'),
-          ("a call with an unknown parameter", "Celery answers otherwise: ...")]),
-        ({"hooks": CELERY_REFUSES, "parameters": "**others", "body": DICE},
-         [("example 1", "Celery answers otherwise: at /number expected 0, found nothing")]),
     ],
 )  # fmt: skip
 def test_what_callers_would_stumble_over_is_an_error(
     check: Check, parts: dict[str, str], findings: list[tuple[str, str]]
 ) -> None:
-    found = told(check(**parts))
-
-    assert [where for where, _ in found] == [where for where, _ in findings]
-    for (_, what), (_, wanted) in zip(found, findings, strict=True):
-        assert what.startswith(wanted.removesuffix("..."))
-        assert wanted.endswith("...") or what == wanted
+    assert told(check(**parts)) == findings
 
 
 def test_a_run_that_fails_is_told_once(run: Run, plugin_dir: WritePlugins) -> None:
@@ -287,7 +236,7 @@ def test_what_plugins_print_does_not_disturb_the_json(run: Run, plugin_dir: Writ
     result = run("check", str(plugin_dir({"plugin/interface.py": loud})), "--json")
 
     assert json.loads(result.stdout) == []
-    assert result.stderr.splitlines() == ["imported", "loud", "loud", "loud"]
+    assert result.stderr.splitlines() == ["imported", "loud"]
 
 
 def test_where_there_is_nothing_to_check_it_says_so(run: Run, tmp_path: Path) -> None:

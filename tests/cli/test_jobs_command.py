@@ -18,6 +18,7 @@ from click.testing import Result
 from werkzeug.serving import make_server
 
 from micro.api.rest import create_app
+from micro.cli.table_service import TableClient
 from micro.cli.watch import run_as_job
 from micro.errors import NoWorker
 from micro.jobs.models import Job, LogLine, NewJob, Progress, State
@@ -318,6 +319,26 @@ def test_a_service_that_is_not_there_is_one_line_and_exit_code_3(run: Run) -> No
     result = run("jobs", "--url", "http://127.0.0.1:1")
     assert (result.exit_code, result.stderr.count("\n")) == (3, 1)
     assert "http://127.0.0.1:1 cannot be reached" in result.stderr
+
+
+def test_a_broker_is_no_service_to_ask(run: Run) -> None:
+    result = run("jobs", "--url", "redis://127.0.0.1:6379/0")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "Expected a URL such as http://host:8000" in result.stderr
+
+
+def test_the_client_of_a_job_table_knows_the_plugins(micro: Micro) -> None:
+    with TableClient(micro.settings, micro) as client:
+        assert client.plugins()[0]["name"] == "The Adder"
+        assert client.info("the-adder")["name"] == client.help("the-adder")["name"] == "The Adder"
+        with pytest.raises(NotImplementedError):
+            client.run("the-adder", a=1)
+
+
+def test_a_job_is_deleted_from_the_job_table(micro: Micro, store: JobStore, succeeded: Job) -> None:
+    with TableClient(micro.settings, micro) as client:
+        client.job(succeeded.id).delete()
+    assert store.list_jobs().jobs == ()
 
 
 def test_a_run_as_a_job_prints_its_result(

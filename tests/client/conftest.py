@@ -1,4 +1,4 @@
-"""A real service to call: its REST server and its worker, on Redis and on RabbitMQ."""
+"""A real service to call: its REST server and its worker."""
 
 from __future__ import annotations
 
@@ -74,10 +74,8 @@ class RunningService:
     def url(self) -> str:
         return f"http://127.0.0.1:{(self.settings.pid_folder_path / 'rest.port').read_text()}"
 
-    def connect(self, transport: str, timeout: float = 10) -> Client:
-        if transport == "http":
-            return connect(f"{self.url}/", timeout=timeout)
-        return connect(self.settings.broker_url, queue=self.settings.task_queues[0], timeout=timeout)
+    def connect(self, timeout: float = 10) -> Client:
+        return connect(f"{self.url}/", timeout=timeout)
 
     def record(self, count: int, plugin: str) -> None:
         """Put jobs into the table that nobody is told of, as their plugin has gone."""
@@ -138,36 +136,16 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture(scope="session")
-def on_redis(
+def service(
     tmp_path_factory: pytest.TempPathFactory, redis_url: str, wait_for: Callable[..., Any]
 ) -> Iterator[RunningService]:
     with _serving(tmp_path_factory.mktemp("redis"), redis_url, wait_for) as service:
         yield service
 
 
-@pytest.fixture(scope="session")
-def on_rabbitmq(
-    tmp_path_factory: pytest.TempPathFactory, rabbitmq_url: str, wait_for: Callable[..., Any]
-) -> Iterator[RunningService]:
-    with _serving(tmp_path_factory.mktemp("rabbitmq"), rabbitmq_url, wait_for) as service:
-        yield service
-
-
-@pytest.fixture(params=["http", "redis", "rabbitmq"])
-def transport(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
-def service(request: pytest.FixtureRequest, transport: str) -> RunningService:
-    """The service that the transport leads to."""
-    found: RunningService = request.getfixturevalue("on_rabbitmq" if transport == "rabbitmq" else "on_redis")
-    return found
-
-
-@pytest.fixture
-def client(service: RunningService, transport: str) -> Iterator[Client]:
-    with service.connect(transport) as client:
+def client(service: RunningService) -> Iterator[Client]:
+    with service.connect() as client:
         yield client
 
 

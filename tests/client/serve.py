@@ -5,17 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from celery import signals
 from werkzeug.serving import make_server
 
-from micro.api.desk import Desk
 from micro.api.rest import create_app
-from micro.jobs.queue import make_celery
-from micro.jobs.service import Jobs
 from micro.layers import restore_settings
 from micro.server import worker
 from micro.server.child import Role
-from micro.service import Micro
 from micro.settings import Settings
 
 
@@ -26,9 +21,6 @@ def serve_rest(settings: Settings) -> None:
 
 
 def serve_worker(settings: Settings) -> None:
-    desk = Desk(make_celery(settings), Jobs(Micro(settings)))
-    signals.worker_ready.connect(lambda **_: desk.start(), weak=False)
-    signals.worker_shutdown.connect(lambda **_: desk.stop(), weak=False)
     raise SystemExit(worker.main(settings, Role("worker1")))
 
 

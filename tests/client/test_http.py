@@ -156,6 +156,15 @@ def test_a_url_of_another_kind_is_refused(url: str) -> None:
         connect(url)
 
 
+@pytest.mark.parametrize("url", ["redis://:secret@host:6379/0", "amqp://me:secret@host//"])
+def test_a_broker_is_not_called_by_this_client(url: str) -> None:
+    with pytest.raises(
+        ConfigError, match=r"http.*; to run plugins through a broker, use .*Requests$"
+    ) as caught:
+        connect(url)
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("ask", [Client.plugins, lambda client: client.submit("Adder", a=1)])
 def test_what_is_safe_is_asked_again_when_a_connection_breaks(
     to: To, serve: Serve, ask: Callable[[Client], object]

@@ -1,4 +1,4 @@
-"""One interface: the client does the same over HTTP and through each broker."""
+"""What the client does with a real service."""
 
 from __future__ import annotations
 

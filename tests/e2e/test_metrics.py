@@ -59,21 +59,49 @@ def test_workers_without_rest_serve_metrics_at_an_address_of_their_own(
     requests = micro.requests()
     for _ in range(4):
         requests.run.delay("Process").wait(timeout=20)
-    # Whichever node answers.
     wait_for(lambda: _runs(_scrape(micro, f"http://{address}"), "celery") == 4)
     names = {name for name, _ in _scrape(micro, f"http://{address}")}
     assert {"micro_build_info", "micro_plugin_info"} <= names
     assert not names & {"micro_jobs", "micro_queue_depth"}
-    with pytest.raises(urllib.error.HTTPError, match="404"):
-        urllib.request.urlopen(f"http://{address}/elsewhere", timeout=20)
     assert micro.stop() == 0
 
 
+def test_metrics_are_served_on_while_the_node_is_replaced(
+    start_micro: Callable[..., Any],
+    run_micro: Callable[..., Any],
+    good_plugins: str,
+    free_tcp_port: int,
+    wait_for: Callable[..., Any],
+    gate: Any,
+) -> None:
+    address = f"127.0.0.1:{free_tcp_port}"
+    micro = start_micro("-C", "-p", good_plugins, MICRO_METRICS_BIND=address, MICRO_LOG_LEVEL="INFO")
+    running = micro.requests().run.delay("gate", **gate.params)
+    wait_for(gate.started)
+    assert run_micro("reload", "-pp", str(micro.pids)).returncode == 0
+    # The old node is there as long as its run, and has given the address to the new one.
+    wait_for(lambda: _is_up(address))
+    assert "Metrics cannot be served" not in micro.output()
+    gate.open()
+    running.get(timeout=20)
+    counted = ("micro_runs_total", 'outcome="succeeded",plugin="Gate",transport="celery"')
+    wait_for(lambda: _scrape(micro, f"http://{address}").get(counted) == 1)
+    assert micro.stop() == 0
+
+
+def _is_up(address: str) -> bool:
+    try:
+        urllib.request.urlopen(f"http://{address}/metrics", timeout=20).close()
+    except urllib.error.URLError:
+        return False
+    return True
+
+
 def test_an_address_that_is_taken_costs_the_page_only(
-    start_micro: Callable[..., Any], good_plugins: str
+    start_micro: Callable[..., Any], good_plugins: str, wait_for: Callable[..., Any]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = "127.0.0.1:{1}".format(*taken.getsockname())
         micro = start_micro("-C", "-p", good_plugins, MICRO_METRICS_BIND=address)
-        assert f"Metrics cannot be served at {address}" in micro.output()
+        wait_for(lambda: f"Metrics cannot be served at {address}" in micro.output())
         assert micro.requests().run.delay("Process").wait(timeout=20)
