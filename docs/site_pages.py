@@ -7,23 +7,29 @@ from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 PAGES = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages, with their links as they are from within docs/."""
+    """Add the pages, with links that are relative to docs/."""
     root = Path(config.config_file_path).parent
     for source, page in PAGES.items():
         text = (root / source).read_text(encoding="utf-8")
-        files.append(File.generated(config, page, content=_moved(text, config.repo_url)))
-        # Without this the page would have a link to edit a file that is not there.
-        files.get_file_from_path(page).edit_uri = f"../{source}"
+        content = _with_links_from_docs(text, config.extra["repository"])
+        files.append(File.generated(config, page, content=content))
     return files
 
 
-def _moved(text: str, repository: str | None) -> str:
-    """Rewrite the links of a page of the root for a page of docs/."""
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Give the wide table of settings the room of the table of contents."""
+    if page.file.src_uri == "settings.md":
+        page.meta["hide"] = ["toc"]
+    return markdown
+
+
+def _with_links_from_docs(text: str, repository: str) -> str:
     for source, page in PAGES.items():
         text = text.replace(f"]({source})", f"]({page})")
     text = text.replace("](LICENSE)", f"]({repository}/blob/main/LICENSE)")
