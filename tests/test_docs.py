@@ -22,6 +22,12 @@ PLUGIN_CODE = [
     for number, code in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
     if "PluginDescription(" in code
 ]
+LINKED = [
+    *PAGES,
+    ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
+    *(ROOT / "docs" / "reference").glob("*.md"),
+]
 HOOKS = [name for name in vars(hookspecs) if name.startswith("micro_")]
 
 
@@ -37,9 +43,10 @@ def test_every_setting_is_documented_as_it_is() -> None:
         flags = ", ".join(f"`{flag}`" for flag in setting.metadata["flags"])
         default = json.dumps(to_raw(setting.default)).strip('"')
         shown = "" if default in ("", "null") else f"`{default}`"
+        meaning = setting.metadata["help"].replace("|", r"\|")
         row = (
             f"| `{setting.name}` | {flags} | `{variable(setting)}` | `{setting.metadata['key']}`"
-            f" | {shown} | {setting.metadata['help']} |"
+            f" | {shown} | {meaning} |"
         )
         assert row in page
 
@@ -67,7 +74,7 @@ def test_every_plugin_of_the_documentation_loads_and_its_examples_run(
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    for page in PAGES:
+    for page in LINKED:
         for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
