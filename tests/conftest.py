@@ -14,20 +14,20 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent, indent
-from typing import Any, LiteralString, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, LiteralString, NoReturn, TypeVar
 
-import psycopg
 import pytest
-from kombu import Connection
-from psycopg.sql import SQL, Identifier
-from redis import Redis
-from redis.exceptions import RedisError
 
 from micro.layers import load_settings
 from micro.plugin import folders
-from micro.server.broker import EmbeddedBroker, embedded_broker
 from micro.service import Micro
 from micro.testing import WritePlugins
+
+# Fixtures import what is slow to import: most files of tests need none of it.
+if TYPE_CHECKING:
+    import psycopg
+
+    from micro.server.broker import EmbeddedBroker
 
 Found = TypeVar("Found")
 MakeMicro = Callable[..., Micro]
@@ -190,6 +190,8 @@ def rabbitmq_url() -> Iterator[str]:
 
     Where it cannot, the queues' own names have to keep runs apart.
     """
+    from kombu import Connection
+
     shared = "amqp://guest:guest@127.0.0.1:5672//"
     try:
         with Connection(shared, connect_timeout=3) as connection:
@@ -223,6 +225,9 @@ def cut_connections(rabbitmq_url: str) -> Callable[[], None]:
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """The local Redis, with an empty database of this run's own."""
+    from redis import Redis
+    from redis.exceptions import RedisError
+
     try:
         number = next(filter(_claim, range(15, 0, -1)), None)
     except RedisError as err:
@@ -256,6 +261,8 @@ class OwnBroker:
 @pytest.fixture
 def own_broker(tmp_path: Path, wait_for: Callable[..., Any]) -> Iterator[OwnBroker]:
     """A broker that runs, and that no other test uses."""
+    from micro.server.broker import embedded_broker
+
     with embedded_broker(tmp_path / "broker") as embedded:
         broker = OwnBroker(embedded)
         broker.start(wait_for)
@@ -285,12 +292,16 @@ class OwnDatabase:
         self._do("ALTER DATABASE {} ALLOW_CONNECTIONS true")
 
     def _do(self, statement: LiteralString) -> None:
+        from psycopg.sql import SQL, Identifier
+
         self._admin.execute(SQL(statement).format(Identifier(self.name)))
 
 
 @pytest.fixture
 def own_database() -> Iterator[OwnDatabase]:
     """An empty database that no other test uses."""
+    import psycopg
+
     try:
         admin = psycopg.connect(f"{POSTGRESQL}/postgres", autocommit=True, connect_timeout=3)
     except psycopg.OperationalError as err:
@@ -322,6 +333,8 @@ def _rabbitmqctl(*arguments: str) -> bool:
 
 def _claim(number: int) -> bool:
     """Take a database for this run if it is empty, or left behind by a run that was killed."""
+    from redis import Redis
+
     key = "micro-test-run"
     with Redis(db=number, decode_responses=True) as client:
         owner = client.get(key)

@@ -7,6 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.performance
 _SCRIPT = Path(__file__).parents[1] / "benchmarks" / "share.py"
 # A call of Micro's application in calls of a Flask application that does the same, by `benchmarks/share.py`.
 _INSTRUCTIONS, _CPU_TIME = 0.74, 0.74

@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from kombu import Connection, pools
 
-from micro.api.endpoints import Requests
 from micro.layers import dump_settings
 from micro.ready import read_ready
 from micro.settings import Settings
+
+if TYPE_CHECKING:
+    from micro.api.endpoints import Requests
 
 Work = Callable[[Settings], AbstractContextManager[Path]]
 
@@ -48,6 +50,8 @@ def work(tmp_path_factory: pytest.TempPathFactory, wait_for: Callable[..., objec
 
 def _delete_queues(settings: Settings) -> None:
     """Leave nothing behind where the run has no virtual host of its own."""
+    from kombu import Connection
+
     with Connection(settings.broker_url) as connection:
         for queue in settings.task_queues:
             connection.default_channel.queue_delete(queue)
@@ -57,6 +61,10 @@ def _delete_queues(settings: Settings) -> None:
 @pytest.fixture(scope="module")
 def connect() -> Iterator[Callable[[str, str], Requests]]:
     """Make a client of a broker and a queue, as its user does."""
+    from kombu import pools
+
+    from micro.api.endpoints import Requests
+
     made: list[Requests] = []
 
     def make(broker: str, queue: str) -> Requests:

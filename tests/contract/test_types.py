@@ -201,7 +201,8 @@ BAD = [
     (Color, "RED", "expected 'red' or 'blue', found other text"),
     (Level, "1", "expected 1 or 2, found other text"),
     (int | None, "x", "expected an integer, found a string"),
-    (int | str, [], "expected an integer or a string, found an array"),
+    # A union that no other test has in another order: `typing` keeps one of those that are equal.
+    (float | str, [], "expected a number or a string, found an array"),
     (list[int], {}, "expected an array, found an object"),
     (set[int], "ab", "expected an array, found a string"),
     (frozenset[int], 1, "expected an array, found an integer"),

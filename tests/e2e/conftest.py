@@ -16,12 +16,14 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
-from celery import Celery
 
-from micro.api.endpoints import Requests
+if TYPE_CHECKING:
+    from celery import Celery
+
+    from micro.api.endpoints import Requests
 
 Found = TypeVar("Found")
 COMMAND = shutil.which("micro", path=sysconfig.get_path("scripts")) or ""
@@ -126,6 +128,8 @@ class RunningMicro:
 
     def requests(self, queue: str = "micro", broker_url: str = "") -> Requests:
         """Make a Celery client, which is closed in the end."""
+        from micro.api.endpoints import Requests
+
         requests = Requests(broker_url or self.broker_url, queue)
         self._clients.append(requests)
         return requests

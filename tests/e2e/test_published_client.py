@@ -24,7 +24,9 @@ def python36() -> Path:
     interpreter = next(filter(_is_36, _interpreters()), None)
     if interpreter is None:
         pytest.skip("no Python 3.6 is installed, which the published client needs")
-    parent = Path(os.environ.get("TOX_ENV_DIR") or tempfile.gettempdir())
+    environment = os.environ.get("TOX_ENV_DIR")
+    # Beside tox's environments, which share it.
+    parent = Path(environment).parent if environment else Path(tempfile.gettempdir())
     folder = parent / f"micro-dev-2.1.0-{os.getuid()}"
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

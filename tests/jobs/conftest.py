@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
-from psycopg.sql import SQL, Identifier
 
 from micro.jobs.models import Job, NewJob
 from micro.jobs.service import Jobs, open_store
@@ -29,6 +30,9 @@ PROGRAM = Path(__file__).with_name("program.py")
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """The URL of a new, empty database."""
+    import psycopg
+    from psycopg.sql import SQL, Identifier
+
     name = f"micro_test_{uuid4().hex[:12]}"
     try:
         admin = psycopg.connect(f"{SERVER}/postgres", autocommit=True, connect_timeout=3)
@@ -50,6 +54,9 @@ def sqlite_url(tmp_path: Path) -> str:
 @pytest.fixture
 def postgresql_url(postgresql: str) -> Iterator[str]:
     """The URL of an empty schema in the session's database: quicker than a database each."""
+    import psycopg
+    from psycopg.sql import SQL, Identifier
+
     schema = Identifier(f"test_{uuid4().hex[:12]}")
     with psycopg.connect(postgresql, autocommit=True) as connection:
         connection.execute("SET synchronous_commit = off")
@@ -58,7 +65,19 @@ def postgresql_url(postgresql: str) -> Iterator[str]:
         connection.execute(SQL("DROP SCHEMA {} CASCADE").format(schema))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Test the store on SQLite; on PostgreSQL too where several processes use it, or a test is marked so.
+
+    Most statements are the same for both. The long form of the tests takes both for all of them.
+    """
+    if "url" in metafunc.fixturenames:
+        concurrent = not {"start", "together"}.isdisjoint(metafunc.fixturenames)
+        marked = metafunc.definition.get_closest_marker("postgresql")
+        both = concurrent or marked or os.environ.get("MICRO_RELIABILITY") == "long"
+        metafunc.parametrize("url", ["sqlite", "postgresql"] if both else ["sqlite"], indirect=True)
+
+
+@pytest.fixture
 def url(request: pytest.FixtureRequest) -> str:
     found: str = request.getfixturevalue(f"{request.param}_url")
     return found
@@ -95,63 +114,82 @@ def running(store: JobStore, queued: Job) -> Job:
 class Program:
     """A run of ``program.py``: another process at the same store, which waits to be told."""
 
-    def __init__(self, verb: str, url: str, *arguments: object) -> None:
-        command = [sys.executable, str(PROGRAM), verb, url, *map(str, arguments)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, server: socket.socket, verb: str, url: str, *arguments: object) -> None:
+        ours, theirs = zip(*self._pipes(), strict=True)
+        command = json.dumps([verb, url, *map(str, arguments)])
+        socket.send_fds(server, [command.encode()], theirs)
+        self.pid = int(server.recv(64))
+        for each in theirs:
+            os.close(each)
+        self._input, self._output = os.fdopen(ours[0], "w"), os.fdopen(ours[1])
+
+    @staticmethod
+    def _pipes() -> tuple[tuple[int, int], tuple[int, int]]:
+        """Make the pipes of standard input and output: this process's end, the other's end."""
+        read, write = os.pipe()
+        return (write, read), os.pipe()
 
     def ready(self) -> Program:
         assert self.line() == "ready"
         return self
 
     def go(self) -> Program:
-        assert self.process.stdin is not None
-        self.process.stdin.write("go\n")
-        self.process.stdin.flush()
+        self._input.write("go\n")
+        self._input.flush()
         return self
 
     def line(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().rstrip("\n")
+        return self._output.readline().rstrip("\n")
 
     def answer(self) -> Any:
-        return json.loads(self.process.communicate()[0])
+        return json.loads(self._output.read())
 
     def kill(self) -> str:
         """Kill it as ``kill -9`` does; return what it had still printed."""
-        self.process.kill()
-        return self.process.communicate()[0]
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        return self._output.read()
+
+    def close(self) -> None:
+        self.kill()
+        self._input.close()
+        self._output.close()
+
+
+@pytest.fixture(scope="session")
+def program_server() -> Iterator[socket.socket]:
+    """A process that has imported Micro, and forks the programs of all tests."""
+    ours, theirs = socket.socketpair()
+    with ours, subprocess.Popen([sys.executable, "-P", str(PROGRAM)], stdin=theirs):
+        theirs.close()
+        yield ours
+        ours.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture
-def start(url: str) -> Iterator[Callable[..., Program]]:
-    started: list[Program] = []
+def start(url: str, program_server: socket.socket) -> Iterator[Callable[..., Program]]:
+    """Start a program, and wait until it is ready."""
+    with ExitStack() as stack:
 
-    def start(verb: str, *arguments: object) -> Program:
-        started.append(Program(verb, url, *arguments))
-        return started[-1].ready()
+        def start(verb: str, *arguments: object) -> Program:
+            program = Program(program_server, verb, url, *arguments)
+            stack.callback(program.close)
+            return program.ready()
 
-    yield start
-    for program in started:
-        program.kill()
+        yield start
 
 
 @pytest.fixture
-def together(url: str) -> Iterator[Callable[..., list[Any]]]:
+def together(start: Callable[..., Program]) -> Callable[..., list[Any]]:
     """Let several processes do the same at the same moment; return what each answered."""
 
-    programs: list[Program] = []
-
     def together(verb: str, arguments: Sequence[str]) -> list[Any]:
-        programs.extend(Program(verb, url, argument) for argument in arguments)
-        for program in programs:
-            program.ready()
+        programs = [start(verb, argument) for argument in arguments]
         for program in programs:
             program.go()
         return [program.answer() for program in programs]
 
-    yield together
-    for program in programs:
-        program.kill()
+    return together
 
 
 class Folder:

@@ -1,11 +1,17 @@
-"""Another process at the same job table: says it is ready, waits for a line, does one thing."""
+"""Other processes at the same job table: each says it is ready, waits for a line, does one thing.
+
+One process has imported Micro, and forks the others: importing it anew would take each of them half a second.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -126,9 +132,43 @@ def main(verb: str, url: str, *arguments: str) -> None:
     store = JobStore(url)
     print("ready", flush=True)
     sys.stdin.readline()
-    print(json.dumps(VERBS[verb](store, *arguments)))
+    print(json.dumps(VERBS[verb](store, *arguments)), flush=True)
     store.close()
 
 
+def serve() -> None:
+    """Fork a program for each message on standard input, a socket; answer with its process id.
+
+    The message is the program's arguments as JSON, with the descriptors of its standard input and output.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    control = socket.socket(fileno=0)
+    while True:
+        command, descriptors, *_ = socket.recv_fds(control, 65536, 2)
+        if not command:
+            return
+        child = os.fork()
+        if child == 0:
+            control.detach()
+            _run(json.loads(command), descriptors)
+        for each in descriptors:
+            os.close(each)
+        control.sendall(str(child).encode())
+
+
+def _run(arguments: list[str], descriptors: list[int]) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number, each in enumerate(descriptors):
+        os.dup2(each, number)
+        os.close(each)
+    try:
+        main(*arguments)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        # What the first process opened is not closed here.
+        os._exit(0)
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    serve()

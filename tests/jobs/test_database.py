@@ -26,6 +26,8 @@ from micro.jobs.database import Database
 from micro.jobs.models import NewJob, State
 from micro.jobs.store import JobStore
 
+pytestmark = pytest.mark.postgresql
+
 LOCKS = Path("/proc/locks")
 LONGEST_MEGABYTES = wal.LONGEST // 1024**2
 
@@ -66,7 +68,7 @@ def test_a_table_that_was_moved_away_gets_no_more_jobs(
 
 
 @pytest.mark.parametrize(
-    "url",
+    "other",
     [
         "mysql://localhost/micro",
         "postgresql+psycopg2://localhost/micro",
@@ -82,9 +84,9 @@ def test_a_table_that_was_moved_away_gets_no_more_jobs(
         "postgresql://host:port/micro",
     ],
 )
-def test_what_is_no_store_is_refused_with_what_is_one(url: str) -> None:
+def test_what_is_no_store_is_refused_with_what_is_one(other: str) -> None:
     with pytest.raises(ConfigError, match=r"Expected sqlite:///relative/path.* or postgresql://"):
-        JobStore(url)
+        JobStore(other)
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])

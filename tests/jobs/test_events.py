@@ -41,6 +41,7 @@ def test_a_run_told_from_its_start(store: JobStore, running: Job) -> None:
     assert feed.over
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("after", range(9))
 def test_reading_on_misses_and_repeats_nothing(store: JobStore, running: Job, after: int) -> None:
     store.renew(running.hold, 60, lines=lines("one", "two"))
@@ -103,6 +104,7 @@ def test_what_made_a_job_start_again_is_in_its_log(store: JobStore, running: Job
     ]
 
 
+@pytest.mark.postgresql
 def test_any_text_can_be_logged(store: JobStore, running: Job) -> None:
     store.renew(running.hold, 60, lines=lines("nul \0", "half \ud800", "ünï", "", "x" * 99_999))
     *short, long = texts(store.events(running.id))
@@ -111,6 +113,7 @@ def test_any_text_can_be_logged(store: JobStore, running: Job) -> None:
     assert len(long) == 4000
 
 
+@pytest.mark.postgresql
 def test_a_log_is_bounded_and_keeps_its_newest_lines(store: JobStore, running: Job) -> None:
     for start in range(0, 12_000, 3000):
         store.renew(running.hold, 60, lines=lines(*map(str, range(start, start + 3000))))

@@ -12,6 +12,8 @@ from micro.jobs.models import LogLine, NewJob, Progress, State
 from micro.jobs.store import JobStore
 from micro.jobs.ticker import Ticker
 
+pytestmark = pytest.mark.postgresql
+
 Wait = Callable[..., object]
 
 

@@ -72,6 +72,7 @@ def test_a_listing_tells_which_jobs_have_secrets(store: JobStore) -> None:
     assert [job.has_secrets for job in store.list_jobs().jobs] == [False, True]
 
 
+@pytest.mark.postgresql
 def test_pages_add_up_to_the_whole(store: JobStore, mixed: list[Job]) -> None:
     for limit, plugin in product([1, 4, 15, 100], [None, "Adder"]):
         found = list(pages(store, limit, plugin))
@@ -102,6 +103,7 @@ def test_a_cursor_that_no_page_gave_is_refused(store: JobStore, cursor: str) -> 
         store.list_jobs(cursor=cursor)
 
 
+@pytest.mark.postgresql
 def test_jobs_of_a_time_are_listed(store: JobStore, mixed: list[Job]) -> None:
     start, end = mixed[0].created - timedelta(seconds=1), datetime.now(UTC) + timedelta(seconds=1)
     assert len(store.list_jobs(since=start, until=end).jobs) == len(mixed)
@@ -109,6 +111,7 @@ def test_jobs_of_a_time_are_listed(store: JobStore, mixed: list[Job]) -> None:
     assert store.list_jobs(since=end, plugin="Adder").jobs == ()
 
 
+@pytest.mark.postgresql
 def test_since_and_until_part_the_jobs_between_them(store: JobStore) -> None:
     moments = [datetime(2030, 1, day, tzinfo=UTC) for day in (1, 2, 3)]
     made = [first_id(moment.timestamp()) for moment in moments]
@@ -120,6 +123,7 @@ def test_since_and_until_part_the_jobs_between_them(store: JobStore) -> None:
     assert ids(store.list_jobs(until=moments[1])) == [made[0], template.id]
 
 
+@pytest.mark.postgresql
 def test_jobs_are_counted_by_state_and_queue(store: JobStore, mixed: list[Job]) -> None:
     store.submit(NewJob("Adder", {}, queue="sums"))
     assert store.counts() == {state: 7 if state is State.QUEUED else 6 for state in State}

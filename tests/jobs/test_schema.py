@@ -15,6 +15,8 @@ from micro.jobs import schema
 from micro.jobs.models import NewJob, State
 from micro.jobs.store import JobStore
 
+pytestmark = pytest.mark.postgresql
+
 DUMPS = sorted((Path(__file__).parent / "schemas").glob("v*.sql"))
 
 

@@ -21,6 +21,7 @@ def test_a_submitted_job_is_queued_and_found_again(store: JobStore, queued: Job)
     assert store.state(queued.id) is State.QUEUED
 
 
+@pytest.mark.postgresql
 def test_a_job_keeps_what_was_known_at_its_start(store: JobStore) -> None:
     parent = new_id()
     job, _ = store.submit(
@@ -45,6 +46,7 @@ def test_a_job_keeps_what_was_known_at_its_start(store: JobStore) -> None:
     assert kept.generation == 7
 
 
+@pytest.mark.postgresql
 def test_times_are_aware_and_by_the_databases_clock(queued: Job) -> None:
     assert queued.created.tzinfo is UTC
     assert abs(datetime.now(UTC) - queued.created) < timedelta(seconds=30)
@@ -61,6 +63,7 @@ def test_ids_sort_by_the_time_they_were_made() -> None:
     assert all(is_id(each) for each in ids)
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("text", ["", "7", "\0", "x" * 36, "8c6f5b0e-0000-4000-8000-000000000000", "é"])
 def test_what_is_no_id_is_an_unknown_job(store: JobStore, text: str) -> None:
     asked: list[Callable[[str], object]] = [store.get, store.state, store.events, store.cancel, store.delete]
@@ -78,6 +81,7 @@ def test_an_unknown_id_is_an_unknown_job(store: JobStore) -> None:
             ask(unknown)
 
 
+@pytest.mark.postgresql
 def test_any_text_is_taken(store: JobStore) -> None:
     job, _ = store.submit(
         NewJob("Adder", {"text": "a\0b\ud800 ünï"}, request_id="r\0\ud800", transport="x" * 9999)
@@ -98,6 +102,7 @@ def test_a_job_may_start_as_claimed_by_who_submits_it(store: JobStore) -> None:
     assert store.finish(job.hold, State.SUCCEEDED, "{}")
 
 
+@pytest.mark.postgresql
 def test_a_delayed_job_is_not_claimed_before_its_time(store: JobStore) -> None:
     job, _ = store.submit(NewJob("Adder", {}, delay=60))
     assert store.claim(job.id, "worker-1", 60) is None
@@ -154,6 +159,7 @@ def test_missing_folders_are_made_for_their_owner_only(tmp_path: Path) -> None:
 CALL = NewJob("Adder", {"a": 1, "b": 2}, idempotency_key="key")
 
 
+@pytest.mark.postgresql
 def test_the_same_key_and_call_is_the_same_job(store: JobStore) -> None:
     first, created = store.submit(CALL)
     assert created
@@ -179,6 +185,7 @@ def test_the_same_key_for_another_call_is_a_conflict(store: JobStore, other: New
     assert (caught.value.status, caught.value.code) == (409, "idempotency-conflict")
 
 
+@pytest.mark.postgresql
 def test_a_key_holds_while_its_job_is_kept(store: JobStore) -> None:
     secret = NewJob(SECRET.plugin, SECRET.params, SECRET.shown, idempotency_key="key")
     first, _ = store.submit(secret)

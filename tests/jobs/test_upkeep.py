@@ -14,6 +14,8 @@ from micro.jobs.models import Job, LogLine, NewJob, State, Swept
 from micro.jobs.schema import logs
 from micro.jobs.store import JobStore
 
+pytestmark = pytest.mark.postgresql
+
 # Seconds that a job has waited already when it is submitted with this delay.
 LONG_AGO = -3600
 

@@ -30,6 +30,7 @@ def claim(store: JobStore, job: str, owner: str = "worker-2") -> Job:
 # Claiming
 
 
+@pytest.mark.postgresql
 def test_a_claimed_job_runs(store: JobStore, running: Job) -> None:
     assert (running.state, running.worker, running.attempt) == (State.RUNNING, "worker-1", 1)
     assert running.started is not None
@@ -47,6 +48,7 @@ def test_a_job_that_was_deleted_meanwhile_is_not_claimed(store: JobStore) -> Non
     assert store.claim(new_id(), "worker-1", 60) is None
 
 
+@pytest.mark.postgresql
 def test_a_job_whose_lease_ran_out_is_taken_over(store: JobStore) -> None:
     first = expired(store)
     second = claim(store, first.id)
@@ -93,6 +95,7 @@ def test_a_worker_killed_while_it_writes_leaves_nothing_behind(
 # Renewing
 
 
+@pytest.mark.postgresql
 def test_a_renewed_lease_keeps_others_away(store: JobStore) -> None:
     job = expired(store)
     assert store.renew(job.hold, 60).kept
@@ -105,6 +108,7 @@ def test_a_renewal_tells_that_the_job_is_to_be_cancelled(store: JobStore, runnin
     assert store.renew(running.hold, 60).cancel_requested
 
 
+@pytest.mark.postgresql
 def test_a_replaced_worker_can_neither_renew_nor_finish_nor_release(store: JobStore) -> None:
     first = expired(store)
     second = claim(store, first.id)
@@ -192,6 +196,7 @@ def test_a_released_job_is_queued_for_a_later_attempt(store: JobStore, running: 
     assert store.sweep().publish == ()
 
 
+@pytest.mark.postgresql
 def test_a_released_job_is_published_and_run_when_its_time_has_come(store: JobStore, running: Job) -> None:
     store.release(running.hold, delay=0, reason="the line was busy")
     assert store.sweep().publish == ((running.id, "sums"),)

@@ -50,10 +50,17 @@ GOOD = {
 
 
 @pytest.fixture(scope="module")
-def loaded(plugins: Path) -> Iterator[Plugins]:
-    """The good and the broken plugins, loaded together."""
-    yield load_plugins(Settings(plugin_path=(plugins / "good", plugins / "broken")))
+def loading(plugins: Path) -> Iterator[tuple[Plugins, set[str]]]:
+    """The good and the broken plugins, loaded together, and the packages that were imported then."""
+    loaded = load_plugins(Settings(plugin_path=(plugins / "good", plugins / "broken")))
+    # Other tests of this file uninstall all packages.
+    yield loaded, {name.split(".")[1] for name in sys.modules if name.startswith("micro_plugins.")}
     folders.uninstall()
+
+
+@pytest.fixture(scope="module")
+def loaded(loading: tuple[Plugins, set[str]]) -> Plugins:
+    return loading[0]
 
 
 @pytest.fixture
@@ -102,8 +109,8 @@ def test_of_two_plugins_of_one_name_the_first_counts_and_both_are_named(loaded, 
     assert failure.cause == f"its name 'Plain' is taken by the plugin from {first}"
 
 
-def test_nothing_of_a_broken_plugin_stays_imported(loaded):
-    packages = {name.split(".")[1] for name in sys.modules if name.startswith("micro_plugins.")}
+def test_nothing_of_a_broken_plugin_stays_imported(loading):
+    _, packages = loading
     assert packages == {*GOOD, "hooks_only"}
 
 

@@ -19,13 +19,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from kombu import Connection
-from redis import Redis
 
-from micro.api.endpoints import Requests
+if TYPE_CHECKING:
+    from micro.api.endpoints import Requests
 
 COMMAND = shutil.which("micro", path=sysconfig.get_path("scripts")) or ""
 START_SECONDS, STOP_SECONDS = 60, 60
@@ -193,6 +192,8 @@ class OwnServer:
         self.start()
 
     def _answers(self) -> bool:
+        from kombu import Connection
+
         with suppress(OSError), Connection(self.url, connect_timeout=2) as connection:
             connection.connect()
             return True
@@ -245,6 +246,8 @@ def _rabbitmq(tmp_path: Path, more: str) -> OwnServer:
 @pytest.fixture
 def cut_redis(redis_url: str) -> Callable[[], None]:
     """Let Redis close the connections to this run's database."""
+    from redis import Redis
+
     number = redis_url.rpartition("/")[2]
 
     def cut() -> None:
@@ -278,6 +281,8 @@ def make_service(tmp_path: Path, plugins: Path) -> Iterator[Callable[..., Servic
 @pytest.fixture
 def connect() -> Iterator[Callable[..., Requests]]:
     """Make the Celery client of a broker, which is closed in the end."""
+    from micro.api.endpoints import Requests
+
     made: list[Requests] = []
 
     def make(broker: str, queue: str = "micro") -> Requests:

@@ -188,7 +188,7 @@ def test_a_process_that_dies_is_started_again_with_growing_pauses(supervise: Sup
 
 def test_a_process_that_was_up_for_long_is_started_again_at_once(supervise: Supervise) -> None:
     limits = Limits(grace=5, settle=0.01, pause=0.01, steady=0.05, poll=0.01)
-    service = shell("service", "echo x >> starts; sleep 0.4; exit 7")
+    service = shell("service", "echo x >> starts; sleep 0.8; exit 7")
     outcome = supervise(service, until=lambda: len(words("starts")) >= 3, limits=limits)
     assert sum("starting it again in 0.01 s" in line for line in outcome.lines) >= 2
 
