@@ -32,13 +32,13 @@ from typing import Any
 from kombu import Connection
 
 from micro.api.endpoints import Requests
+from micro.config.loading import dump_settings, load_settings
+from micro.config.settings import Settings
 from micro.jobs.service import Jobs
-from micro.layers import dump_settings, load_settings
 from micro.plugin.context import RunContext
 from micro.ready import read_ready
 from micro.server.broker import embedded_broker
 from micro.service import Micro
-from micro.settings import Settings
 
 LONGEST_LATENCY, LEAST_THROUGHPUT = 1.6, 0.6
 START_SECONDS = 30

@@ -26,11 +26,11 @@ def main() -> None:
 def _measure(folder: Path, *, metrics: bool) -> float:
     from micro import PluginBase, PluginDescription
     from micro.api.meter import meter_runs
+    from micro.config.settings import Settings
     from micro.plugin.context import RunContext
     from micro.plugin.hooks import create_hook_manager
     from micro.plugin.plugin import Plugin, Plugins, Source
     from micro.service import Micro
-    from micro.settings import Settings
 
     class Echo(PluginBase):
         def run(self) -> dict[str, int]:

@@ -63,7 +63,7 @@ def _applications() -> tuple[Application, Application]:
     from flask_app import app
 
     from micro.api.rest import create_app
-    from micro.settings import Settings
+    from micro.config.settings import Settings
 
     applications = app, create_app(Settings(plugin_path=(HERE / "plugins",)))
     for each in applications:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
+from micro.config.redaction import masked_urls
 from micro.errors import MicroError, one_line
-from micro.secrets import masked_urls
 
 Found = TypeVar("Found")
 Check = Callable[[], str]

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from micro.config.settings import Settings
 from micro.errors import MicroError
 from micro.runtime.files import remove, write_whole
-from micro.settings import Settings
 
 REST = "rest"
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from micro.config.settings import Settings
 from micro.correlation import CALL, Call
 from micro.errors import BadResult, MicroError, PluginFailed
 from micro.plugin.context import RunContext
@@ -16,7 +17,6 @@ from micro.plugin.examples import usable_examples
 from micro.plugin.lifecycle import Lifecycle
 from micro.plugin.loading import load_plugins
 from micro.plugin.plugin import Plugin, Plugins
-from micro.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from micro._version import __version__
+from micro.config.settings import Settings
 from micro.ready import process_names, read_ready
 from micro.runtime.files import is_alive
-from micro.settings import Settings
 
 
 def status_file(settings: Settings) -> Path:

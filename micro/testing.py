@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from flask.testing import FlaskClient
 
     from micro.api.endpoints import Requests
+    from micro.config.settings import Settings
     from micro.plugin.plugin import Plugins
     from micro.service import Micro
-    from micro.settings import Settings
 
 WritePlugins = Callable[[Mapping[str, str]], Path]
 
@@ -79,7 +79,7 @@ def micro_plugin_path(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture
 def micro_settings(micro_plugin_path: Path, tmp_path: Path) -> Settings:
     """The settings of ``micro``: the defaults, without the environment, with folders of the test."""
-    from micro.layers import load_settings
+    from micro.config.loading import load_settings
 
     folders = {"plugin_path": [str(micro_plugin_path)], "state_folder_path": str(tmp_path / "state")}
     return load_settings(folders, environ={})
@@ -142,7 +142,7 @@ def _examples(config: pytest.Config, test: Path) -> list[PluginExample]:
 
 
 def _plugins(path: Path) -> Plugins:
-    from micro.layers import load_settings
+    from micro.config.loading import load_settings
     from micro.plugin.loading import load_plugins
 
     return load_plugins(load_settings({"plugin_path": [str(path)]}, environ={}))

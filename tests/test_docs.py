@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from micro.layers import load_settings
+from micro.config.loading import load_settings
+from micro.config.settings import table, to_raw, variable
 from micro.plugin import hookspecs
-from micro.settings import table, to_raw, variable
 from micro.testing import WritePlugins
 
 ROOT = Path(__file__).parents[1]

@@ -113,7 +113,7 @@ def _command(flag: str) -> str:
 _HEAVY = "flask celery kombu gunicorn pydantic sqlalchemy rich click pluggy prometheus_client opentelemetry"
 _PROBED = """
 from micro.api.rest import create_app
-from micro.settings import Settings
+from micro.config.settings import Settings
 client = create_app(Settings()).test_client()
 assert client.get("/readyz").status_code == 200
 """

@@ -11,10 +11,10 @@ from hashlib import sha256
 from hmac import compare_digest
 from pathlib import Path
 
+from micro.config.api_keys import ApiKey, check_distinct, read_key_file
+from micro.config.settings import Settings
 from micro.errors import ConfigError, PluginNotFound
-from micro.keys import ApiKey, check_distinct, read_key_file
 from micro.plugin.plugin import Plugins
-from micro.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -21,11 +21,11 @@ from micro.api.openapi import build_openapi
 from micro.api.problem import register_error_handlers
 from micro.api.result import Result
 from micro.api.timing import TimedRuns
+from micro.config.loading import load_settings
+from micro.config.settings import Settings
 from micro.contract.decoding import parse_parameters
-from micro.layers import load_settings
 from micro.plugin.context import RunContext
 from micro.service import Micro
-from micro.settings import Settings
 
 JSON = "application/json"
 # Built-in features use the same hooks as plugins. They are imported by name, as they belong to higher layers.

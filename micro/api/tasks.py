@@ -11,6 +11,8 @@ from celery import Celery
 
 from micro.api.meter import meter_runs
 from micro.api.tracing import trace_runs
+from micro.config.loading import load_settings
+from micro.config.settings import Settings
 from micro.contract.encoding import NOT_A_NUMBER, to_json
 from micro.contract.trouble import NotJson
 from micro.correlation import accept_task, working_for
@@ -18,10 +20,8 @@ from micro.errors import BadRequest, BadResult, MicroError, PluginFailed, error_
 from micro.jobs.queue import RUN_JOB, make_celery
 from micro.jobs.service import open_store
 from micro.jobs.work import JobWorker
-from micro.layers import load_settings
 from micro.plugin.context import RunContext
 from micro.service import Micro
-from micro.settings import Settings
 
 
 def create_celery(settings: Settings | None = None, *, micro: Micro | None = None) -> Celery:

@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import quote
 
 from micro.cli.arguments import write_arguments
-from micro.layers import COMMAND_LINE
+from micro.config.loading import COMMAND_LINE
+from micro.config.settings import Settings
 from micro.plugin.plugin import Plugin
-from micro.settings import Settings
 
 _EVERY_INTERFACE = ("", "0.0.0.0", "[::]")
 

@@ -9,8 +9,8 @@ import click
 
 from micro.cli.options import resolve, settings_options
 from micro.cli.tables import print_table
-from micro.secrets import masked
-from micro.settings import table, to_raw
+from micro.config.redaction import masked
+from micro.config.settings import table, to_raw
 
 
 @click.command()

@@ -83,7 +83,7 @@ def _show_version() -> None:
 def _show_defaults() -> None:
     import json
 
-    from micro.layers import default_file
+    from micro.config.loading import default_file
 
     click.echo(json.dumps(default_file(), indent=4))
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from micro.layers import load_settings
-from micro.settings import Settings, table, to_raw, variable
+from micro.config.loading import load_settings
+from micro.config.settings import Settings, table, to_raw, variable
 
 if TYPE_CHECKING:
     from micro.service import Micro

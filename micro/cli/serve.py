@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 import click
 
 from micro._version import __version__
+from micro.config.redaction import masked_urls
+from micro.config.settings import Settings
 from micro.errors import EXIT_OK
-from micro.secrets import masked_urls
 from micro.server.daemon import run_detached
 from micro.server.launch import Serving, serve
 from micro.server.logs import json_line
-from micro.settings import Settings
 
 
 def serve_in_foreground(settings: Settings) -> int:

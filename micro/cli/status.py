@@ -10,6 +10,7 @@ import click
 from micro.cli.options import resolve, settings_options
 from micro.cli.tables import print_table
 from micro.cli.times import local, seconds_between, write_duration
+from micro.config.settings import Settings
 from micro.errors import EXIT_FAILED, EXIT_OK
 from micro.jobs.service import Jobs
 from micro.jobs.stats import Backlog
@@ -17,7 +18,6 @@ from micro.plugin.hooks import create_hook_manager
 from micro.plugin.plugin import Plugins
 from micro.server.running import find_running
 from micro.service import Micro
-from micro.settings import Settings
 from micro.status import read_status, waiting
 
 _UNKNOWN = "unknown, as there was no answer"

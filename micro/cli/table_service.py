@@ -11,13 +11,13 @@ from typing import Any, NoReturn
 from micro.client import Client, Event
 from micro.client.parameters import to_json
 from micro.client.service import Feed, Fields
+from micro.config.settings import Settings
 from micro.jobs.filters import read_filters
 from micro.jobs.service import Jobs, job_fields, open_store, outcome
 from micro.plugin.context import RunContext
 from micro.plugin.hooks import create_hook_manager
 from micro.plugin.plugin import Plugins
 from micro.service import Micro
-from micro.settings import Settings
 
 _AT_ONCE = 500
 _LOOK_SECONDS = 0.3

@@ -23,9 +23,9 @@ from urllib3.exceptions import (
 )
 
 from micro.client.trouble import NoAnswer, ServiceUnreachable, error_of
+from micro.config.redaction import masked_urls
 from micro.correlation import http_headers
 from micro.errors import ConfigError
-from micro.secrets import masked_urls
 
 _CONNECT_SECONDS = 10.0
 # Read timeout of an event stream, in which a service sends something at least every 15 seconds.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from micro.secrets import MASK
+from micro.config.redaction import MASK
 
 _Schema = Mapping[str, Any]
 _UNIONS = ("anyOf", "oneOf", "allOf")

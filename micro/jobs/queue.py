@@ -11,10 +11,10 @@ from celery.app.defaults import NAMESPACES, flatten
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
+from micro.config.redaction import masked_urls
+from micro.config.settings import DEFAULT, Settings
 from micro.correlation import message_headers
 from micro.errors import ConfigError
-from micro.secrets import masked_urls
-from micro.settings import DEFAULT, Settings
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from micro.readiness import Check
 
 if TYPE_CHECKING:
+    from micro.config.settings import Settings
     from micro.jobs.service import Jobs
-    from micro.settings import Settings
 
 _CONNECT_SECONDS = 2
 

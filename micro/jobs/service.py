@@ -8,12 +8,12 @@ from contextlib import nullcontext, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from micro.config.settings import Settings
 from micro.errors import Conflict, NoWorker, RecordedError, ResultNotReady, StoreUnavailable
 from micro.jobs.models import DEFAULT_ATTEMPTS, Job, NewJob, State
 from micro.plugin.context import RunContext
 from micro.plugin.plugin import Plugin
 from micro.service import Micro
-from micro.settings import Settings
 
 if TYPE_CHECKING:
     from micro.jobs.store import JobStore

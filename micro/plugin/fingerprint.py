@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
 
+from micro.config.settings import Settings
 from micro.plugin.folders import PluginFolder, scan_folders
-from micro.settings import Settings
 
 INSTALLED = ""
 """The key of the fingerprint of installed packages, which any plugin may use."""

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     import click
     import flask
 
+    from micro.config.settings import Settings
     from micro.plugin.context import RunContext
     from micro.plugin.plugin import Plugin, Plugins
     from micro.plugin.pluginbase import PluginDescription
-    from micro.settings import Settings
 
 
 class MicroProtocol(Protocol):

@@ -9,6 +9,7 @@ from functools import partial
 
 import pluggy
 
+from micro.config.settings import Settings, check_plugin_path
 from micro.errors import PluginLoadError
 from micro.plugin.folders import FolderScan, install, load_folder, scan_folders, unload_folder
 from micro.plugin.hooks import create_hook_manager
@@ -17,7 +18,6 @@ from micro.plugin.packages import find_packages, load_package
 from micro.plugin.plugin import Plugin, Plugins, Source
 from micro.plugin.pluginbase import PluginBase, PluginDescription, is_plugin_class
 from micro.plugin.slots import Slots
-from micro.settings import Settings, check_plugin_path
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from micro.settings import Settings
+from micro.config.settings import Settings
 
 
 def slug(name: str) -> str:

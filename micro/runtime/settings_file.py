@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from micro.layers import dump_settings
-from micro.settings import Settings
+from micro.config.loading import dump_settings
+from micro.config.settings import Settings
 
 
 def settings_file(settings: Settings) -> Path:

@@ -7,8 +7,8 @@ import sys
 from importlib import import_module
 from types import ModuleType
 
+from micro.config.settings import Settings
 from micro.server.child import Role, run_child
-from micro.settings import Settings
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
+from micro.config.settings import Settings
 from micro.ready import generations
 from micro.server.child import Role
-from micro.settings import Settings
 from micro.status import iso, read_status
 
 RELOAD = "reload"

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 
-from micro.settings import Settings
+from micro.config.settings import Settings
 
 
 def can_watch() -> bool:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from micro import ready
+from micro.config.loading import restore_settings
+from micro.config.settings import Settings
 from micro.errors import MicroError
-from micro.layers import restore_settings
 from micro.runtime.files import remove
 from micro.runtime.settings_file import settings_file
 from micro.server.logs import configure_logging
-from micro.settings import Settings
 
 if TYPE_CHECKING:
     from micro.service import Micro

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from micro.config.settings import DEFAULT, Settings
 from micro.errors import AlreadyRunning, ConfigError
 from micro.runtime.files import lock, remove
-from micro.settings import DEFAULT, Settings
 
 _FALLBACKS = {"log_folder_path": "log", "pid_folder_path": "run", "state_folder_path": "state"}
 

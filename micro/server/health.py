@@ -8,10 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from micro.config.settings import Settings
 from micro.ready import process_names, read_ready
 from micro.runtime.files import is_alive
 from micro.server.running import find_running
-from micro.settings import Settings
 
 _CONNECT_SECONDS = 2
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TextIO
 
+from micro.config.settings import Settings, check_plugin_path
 from micro.errors import MicroError
 from micro.ready import REST, has_left, process_names, read_ready
 from micro.runtime.settings_file import settings_file, write_settings
@@ -29,7 +30,6 @@ from micro.server.reload import TRIAL, Reload
 from micro.server.reporting import Report
 from micro.server.supervisor import NAME, ChildFailed, Limits, Supervisor
 from micro.server.terminal import Terminal
-from micro.settings import Settings, check_plugin_path
 
 WATCHER = "watcher"
 GRACE_BEYOND_CHILDREN = 5

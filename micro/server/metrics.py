@@ -6,7 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from micro.settings import Settings
+from micro.config.settings import Settings
 
 
 def prepare_metrics(settings: Settings) -> tuple[Settings, str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from micro import ready
+from micro.config.settings import Settings
 from micro.ready import read_ready
 from micro.server import requests
 from micro.server.child import reason_in
@@ -16,7 +17,6 @@ from micro.server.keeper import ChildFailed
 from micro.server.process import Process
 from micro.server.requests import Outcome
 from micro.server.supervisor import Supervisor
-from micro.settings import Settings
 
 TRIAL = "trial"
 TRIAL_SECONDS = 120.0

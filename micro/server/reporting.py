@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from micro._version import __version__
+from micro.config.settings import Settings
 from micro.runtime.files import remove, write_whole
 from micro.server.keeper import Status
-from micro.settings import Settings
 from micro.status import iso, status_file
 
 

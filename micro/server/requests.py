@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from micro.config.settings import Settings
 from micro.errors import MicroError
 from micro.ready import NotTold, cannot_be_written
 from micro.runtime.files import is_alive, remove, write_whole
 from micro.server.running import Running
-from micro.settings import Settings
 
 _ASKED, _ANSWERED = ".asked", ".answered"
 _LOOK_SECONDS = 0.1

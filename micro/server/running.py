@@ -7,12 +7,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from micro.config.loading import restore_settings
+from micro.config.settings import Settings
 from micro.errors import ConfigError
-from micro.layers import restore_settings
 from micro.runtime.files import is_alive
 from micro.runtime.settings_file import settings_file
 from micro.server.folders import prepare_folders
-from micro.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ from dataclasses import asdict
 from typing import Any
 
 from micro.api.fitness import check_fitness
+from micro.config.loading import check_dumped_version
+from micro.config.settings import Settings
 from micro.errors import EXIT_FAILED, EXIT_OK
-from micro.layers import check_dumped_version
 from micro.plugin.fingerprint import INSTALLED
 from micro.plugin.plugin import LoadFailure, Plugin
 from micro.ready import newest, tell_ready
 from micro.runtime.settings_file import settings_file
 from micro.server.child import Role, load
 from micro.service import Micro
-from micro.settings import Settings
 
 
 def main(settings: Settings, role: Role) -> int:

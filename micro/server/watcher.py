@@ -11,12 +11,12 @@ from threading import Event, Thread
 
 import watchfiles
 
+from micro.config.settings import Settings
 from micro.plugin.fingerprint import fingerprints, installed_folders, is_being_installed, tells_of_packages
 from micro.ready import process_names, read_ready, tell_ready
 from micro.server import requests
 from micro.server.child import Role
 from micro.server.running import Running
-from micro.settings import Settings
 
 log = logging.getLogger(__name__)
 

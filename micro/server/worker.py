@@ -26,18 +26,18 @@ from celery.worker.components import Pool
 from kombu.asynchronous import set_event_loop
 
 from micro.api.tasks import create_celery
+from micro.config.redaction import masked_urls
+from micro.config.settings import DEFAULT, Settings
 from micro.errors import BrokerUnreachable, ConfigError
 from micro.jobs.queue import publish, queues_for, trust_broker
 from micro.jobs.service import open_store
 from micro.jobs.upkeeper import Upkeeper
 from micro.ready import generations, tell_left, tell_ready
-from micro.secrets import masked_urls
 from micro.server.child import Role, load
 from micro.server.exporter import Exporter, open_exporter
 from micro.server.logs import configure_logging
 from micro.server.signals import keep_from_children
 from micro.service import Micro
-from micro.settings import DEFAULT, Settings
 
 log = logging.getLogger(__name__)
 

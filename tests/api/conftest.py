@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from micro.layers import dump_settings
+from micro.config.loading import dump_settings
+from micro.config.settings import Settings
 from micro.ready import read_ready
-from micro.settings import Settings
 
 if TYPE_CHECKING:
     from micro.api.endpoints import Requests

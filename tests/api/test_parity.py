@@ -16,10 +16,10 @@ import pytest
 from micro.api.endpoints import Requests
 from micro.api.rest import create_app
 from micro.api.tasks import create_celery
+from micro.config.settings import Settings
 from micro.errors import MicroError, error_fields
 from micro.plugin import folders
 from micro.service import Micro
-from micro.settings import Settings
 
 SOURCE = """
     import enum

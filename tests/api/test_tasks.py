@@ -19,8 +19,8 @@ from kombu import Connection
 
 from micro.api.endpoints import Requests
 from micro.api.tasks import create_celery
+from micro.config.settings import Settings
 from micro.errors import BadResult, ConfigError, PluginFailed
-from micro.settings import Settings
 
 ECHO = """
     from micro import PluginBase, PluginDescription, PluginError, hookimpl
@@ -191,7 +191,7 @@ def test_the_celery_command_takes_the_application(plugin_dir, tmp_path):
     path = plugin_dir({"echo/interface.py": ECHO})
     module = tmp_path / "tasks.py"
     module.write_text(
-        "from micro.api.tasks import create_celery\nfrom micro.layers import load_settings\n"
+        "from micro.api.tasks import create_celery\nfrom micro.config.loading import load_settings\n"
         f"app = create_celery(load_settings({{'plugin_path': {str(path)!r}}}))\n"
     )
     command = [sys.executable, "-m", "celery", "-A", "tasks", "report"]

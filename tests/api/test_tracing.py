@@ -40,7 +40,7 @@ def test_a_provider_that_a_program_has_set_up_is_used() -> None:
         from opentelemetry.sdk.trace.export import SimpleSpanProcessor
         from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
         from micro.api.rest import create_app
-        from micro.settings import Settings
+        from micro.config.settings import Settings
 
         exporter = InMemorySpanExporter()
         provider = TracerProvider()
@@ -62,7 +62,7 @@ def test_an_unknown_exporter_is_named_and_stops_nothing() -> None:
     pytest.importorskip("opentelemetry.sdk")
     program = """
         from micro.api.rest import create_app
-        from micro.settings import Settings
+        from micro.config.settings import Settings
         assert create_app(Settings()).test_client().get("/plugins").status_code == 200
     """
     done = _run(program, OTEL_TRACES_EXPORTER="nowhere")
@@ -74,7 +74,7 @@ def test_without_the_extra_it_is_said_how_to_install_it() -> None:
         import sys
         sys.modules["opentelemetry"] = None
         from micro.api.rest import create_app
-        from micro.settings import Settings
+        from micro.config.settings import Settings
         assert create_app(Settings()).test_client().get("/plugins").status_code == 200
     """
     done = _run(program, OTEL_TRACES_EXPORTER="otlp")

@@ -10,8 +10,8 @@ from click.testing import Result
 
 from micro import __version__
 from micro.cli import help_text
-from micro.layers import default_file
-from micro.settings import table
+from micro.config.loading import default_file
+from micro.config.settings import table
 
 Run = Callable[..., Result]
 

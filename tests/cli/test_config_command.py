@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from micro.secrets import MASK
-from micro.settings import table
+from micro.config.redaction import MASK
+from micro.config.settings import table
 
 Run = Callable[..., Result]
 

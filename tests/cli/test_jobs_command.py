@@ -20,15 +20,15 @@ from werkzeug.serving import make_server
 from micro.api.rest import create_app
 from micro.cli.table_service import TableClient
 from micro.cli.watch import run_as_job
+from micro.config.loading import load_settings
+from micro.config.settings import Settings
 from micro.errors import NoWorker
 from micro.jobs.models import Job, LogLine, NewJob, Progress, State
 from micro.jobs.store import JobStore
 from micro.jobs.work import JobWorker
-from micro.layers import load_settings
 from micro.runtime.settings_file import write_settings
 from micro.server.folders import claimed
 from micro.service import Micro
-from micro.settings import Settings
 from micro.testing import WritePlugins
 
 pytestmark = pytest.mark.measured

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from micro.client import Client, Job, connect
+from micro.config.loading import dump_settings, load_settings
+from micro.config.settings import Settings
 from micro.jobs.models import NewJob
 from micro.jobs.store import JobStore
-from micro.layers import dump_settings, load_settings
-from micro.settings import Settings
 
 SERVE = Path(__file__).with_name("serve.py")
 PLUGINS = {

@@ -8,10 +8,10 @@ from pathlib import Path
 from werkzeug.serving import make_server
 
 from micro.api.rest import create_app
-from micro.layers import restore_settings
+from micro.config.loading import restore_settings
+from micro.config.settings import Settings
 from micro.server import worker
 from micro.server.child import Role
-from micro.settings import Settings
 
 
 def serve_rest(settings: Settings) -> None:

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
-from micro.settings import table, variable
+from micro.config.settings import table, variable
 from micro.testing import WritePlugins
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +82,7 @@ def test_every_variable_is_that_of_a_setting(file: Path) -> None:
 
 def test_the_paths_that_are_asked_are_there(plugin_dir: WritePlugins) -> None:
     from micro.api.rest import create_app
-    from micro.layers import load_settings
+    from micro.config.loading import load_settings
 
     app = create_app(load_settings({"plugin_path": str(plugin_dir({}))}, {}))
     probes = {

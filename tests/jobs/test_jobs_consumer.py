@@ -14,9 +14,9 @@ from celery import Celery
 from kombu import Exchange, Message, Producer, Queue, pools
 from kombu.exceptions import OperationalError
 
+from micro.config.settings import Settings
 from micro.jobs.consumer import Fetch, NodeConsumer, UsefulDelayedDelivery
 from micro.jobs.queue import make_celery
-from micro.settings import Settings
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import pytest
 from celery import Celery
 from kombu import Connection, Exchange, Queue, pools
 
+from micro.config.loading import load_settings
+from micro.config.settings import Settings
 from micro.errors import ConfigError
 from micro.jobs.queue import make_celery, publish, queues_for, trust_broker
-from micro.layers import load_settings
-from micro.settings import Settings
 
 JOB = "01a20346-f776-762e-a0b2-7bf295207895"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from micro.layers import load_settings
+from micro.config.loading import load_settings
 from micro.plugin.fingerprint import INSTALLED, fingerprints, is_being_installed, tells_of_packages
 
 Look = Callable[[], dict[str, str]]

@@ -42,7 +42,7 @@ import os
 import sys
 from pathlib import Path
 from micro.service import Micro
-from micro.settings import Settings
+from micro.config.settings import Settings
 
 # One that is gone when the process forks.
 Micro(Settings())

@@ -10,12 +10,12 @@ from textwrap import dedent
 
 import pytest
 
+from micro.config.settings import Settings
 from micro.errors import ConfigError, PluginNotFound
 from micro.plugin import folders
 from micro.plugin.loading import load_plugins
 from micro.plugin.names import slug
 from micro.plugin.plugin import Plugins
-from micro.settings import Settings
 
 CAUSES = {
     "bad_syntax": "SyntaxError: expected ':' (interface.py, line 4)",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from micro.layers import load_settings
+from micro.config.loading import load_settings
 from micro.server.cautions import cautions
 
 

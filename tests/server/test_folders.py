@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from micro.config.loading import load_settings
+from micro.config.settings import Settings
 from micro.errors import AlreadyRunning, ConfigError
-from micro.layers import load_settings
 from micro.server.folders import claimed, prepare_folders
-from micro.settings import Settings
 
 CLAIM = """
 import sys
@@ -86,7 +86,7 @@ def test_who_has_no_home_is_told_what_to_set(unusable: Path, tmp_path: Path) -> 
         import os
         from pathlib import Path
         from micro.errors import ConfigError
-        from micro.layers import load_settings
+        from micro.config.loading import load_settings
         from micro.server.folders import prepare_folders
         from dataclasses import replace
         from platformdirs import user_state_path

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from micro.config.loading import load_settings
 from micro.correlation import Call, working_for
 from micro.errors import ConfigError
-from micro.layers import load_settings
 from micro.plugin.context import RunContext
 from micro.server.logs import json_line, make_formatter
 from micro.service import Micro

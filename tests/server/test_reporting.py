@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from micro.layers import load_settings
+from micro.config.loading import load_settings
+from micro.config.settings import Settings
 from micro.ready import tell_ready
 from micro.server.keeper import State, Status
 from micro.server.reporting import Report
-from micro.settings import Settings
 from micro.status import read_status, status_file
 
 UP = Status("rest", 42, State.UP, 0, 1.5)

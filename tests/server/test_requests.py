@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from micro.layers import load_settings
+from micro.config.loading import load_settings
+from micro.config.settings import Settings
 from micro.ready import NotTold, tell_ready
 from micro.server import requests
 from micro.server.requests import NoAnswer, Outcome
 from micro.server.running import Running
-from micro.settings import Settings
 
 
 @pytest.fixture

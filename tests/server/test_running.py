@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from micro.config.loading import load_settings
+from micro.config.settings import Settings
 from micro.errors import ConfigError
-from micro.layers import load_settings
 from micro.runtime.settings_file import write_settings
 from micro.server.folders import claimed
 from micro.server.running import Running, find_running, settings_in_use
-from micro.settings import Settings
 
 NOBODY = 65534
 

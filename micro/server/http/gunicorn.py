@@ -18,6 +18,7 @@ from gunicorn.sock import ssl_context
 
 from micro.api.problem import problem
 from micro.api.rest import create_app
+from micro.config.settings import DEFAULT, Settings
 from micro.errors import (
     EXIT_FAILED,
     EXIT_OK,
@@ -36,7 +37,6 @@ from micro.server.http.bridge import Bridge
 from micro.server.http.worker import IGNORED, BridgeWorker
 from micro.server.signals import keep_from_children
 from micro.service import Micro
-from micro.settings import DEFAULT, Settings
 from micro.web.probes import PROBES, readiness_of
 
 if TYPE_CHECKING:

@@ -258,7 +258,7 @@ class Server(BaseApplication):
         if plugins := self.given.get("plugins"):
             # Imported here, because most tests do not need them and would wait for them.
             from micro.api.rest import create_app
-            from micro.layers import load_settings
+            from micro.config.loading import load_settings
 
             app = create_app(load_settings({"plugin_path": plugins, "max_body_size": limits.size}, {}))
             return Bridge(app, self.cfg.threads, limits)

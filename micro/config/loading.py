@@ -12,10 +12,10 @@ from dataclasses import Field
 from pathlib import Path
 from typing import Any
 
-from micro import parsers
 from micro._version import __version__
+from micro.config import parsers
+from micro.config.settings import Settings, table, to_raw, variable
 from micro.errors import ConfigError
-from micro.settings import Settings, table, to_raw, variable
 
 COMMAND_LINE = "command line"
 SECTIONS = ("gunicorn", "celery", "micro")

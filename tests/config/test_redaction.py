@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from micro.secrets import MASK, masked, masked_urls
+from micro.config.redaction import MASK, masked, masked_urls
 
 
 @pytest.mark.parametrize(

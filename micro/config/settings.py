@@ -8,9 +8,9 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from micro import parsers
+from micro.config import parsers
+from micro.config.api_keys import ApiKey, parse_keys
 from micro.errors import ConfigError
-from micro.keys import ApiKey, parse_keys
 
 DEFAULT = "default"
 

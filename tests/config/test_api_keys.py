@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from micro.config.api_keys import ApiKey, parse_keys, read_key_file
+from micro.config.loading import dump_settings, load_settings, restore_settings
 from micro.errors import ConfigError
-from micro.keys import ApiKey, parse_keys, read_key_file
-from micro.layers import dump_settings, load_settings, restore_settings
 
 KEY = "k3y-with_16+chars/="
 OTHER = "another|key.of~these!"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from micro.config.loading import default_file, dump_settings, load_settings, restore_settings
+from micro.config.settings import Settings, check_plugin_path, table, to_raw, variable
 from micro.errors import ConfigError
-from micro.layers import default_file, dump_settings, load_settings, restore_settings
-from micro.settings import Settings, check_plugin_path, table, to_raw, variable
 
 ConfigFile = Callable[[object], str]
 
