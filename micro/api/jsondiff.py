@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from micro.contract.trouble import json_pointer
+from micro.contract.json_errors import json_pointer
 
 _NOTHING = object()
 _LONGEST = 60

@@ -14,7 +14,7 @@ from micro.api.tracing import trace_runs
 from micro.config.loading import load_settings
 from micro.config.settings import Settings
 from micro.contract.encoding import NOT_A_NUMBER, to_json
-from micro.contract.trouble import NotJson
+from micro.contract.json_errors import NotJson
 from micro.correlation import accept_task, working_for
 from micro.errors import BadRequest, BadResult, MicroError, PluginFailed, error_fields
 from micro.jobs.queue import RUN_JOB, make_celery

@@ -17,15 +17,15 @@ from typing import Annotated, Any, get_origin
 
 from pydantic import AfterValidator, BeforeValidator, PlainValidator, PydanticUserError, WrapValidator
 
-from micro.contract.annotations import usable
 from micro.contract.docstrings import Documentation, read_documentation
 from micro.contract.encoding import encode_result, to_json
+from micro.contract.json_errors import NotJson
+from micro.contract.json_schema import has_raw_bytes, json_schema, object_adapter
 from micro.contract.masking import has_secrets, masked
 from micro.contract.parameters import ParameterTypes
 from micro.contract.results import ResultType
-from micro.contract.schemas import has_raw_bytes, json_schema, object_adapter
 from micro.contract.signature import REFUSED, REQUIRED, Parameter, Signature, read_signature
-from micro.contract.trouble import NotJson
+from micro.contract.type_compat import usable
 
 _VALIDATORS = (AfterValidator, BeforeValidator, PlainValidator, WrapValidator)
 _ORDER = ("type", "properties", "required", "additionalProperties", "$defs")

@@ -20,8 +20,8 @@ from typing import Final
 
 from pydantic_core import PydanticSerializationError
 
-from micro.contract.jsonform import dump
-from micro.contract.trouble import NOT_FINITE, NotJson, first_trouble, kind_of, surely_finite
+from micro.contract.json_errors import NOT_FINITE, NotJson, first_trouble, kind_of, surely_finite
+from micro.contract.json_types import dump
 from micro.errors import BadResult
 
 NOT_A_NUMBER: Final = (b"NaN", b"Infinity")

@@ -11,9 +11,9 @@ from pydantic import TypeAdapter
 from pydantic_core import ErrorDetails, SchemaValidator, ValidationError
 
 from micro.contract.encoding import NOT_A_NUMBER, to_json
-from micro.contract.schemas import CONFIG, json_schema, object_adapter, validator
+from micro.contract.json_errors import NotJson, json_pointer
+from micro.contract.json_schema import CONFIG, json_schema, object_adapter, validator
 from micro.contract.signature import REFUSED, REQUIRED, Parameter
-from micro.contract.trouble import NotJson, json_pointer
 from micro.contract.validation_errors import MOST_ERRORS, field_errors, listing
 from micro.errors import FieldError, InvalidParameters, PluginFailed
 

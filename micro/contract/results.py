@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic_core import ValidationError
 
 from micro.contract.encoding import encode_result
-from micro.contract.schemas import CONFIG, json_schema, reads_what_it_writes, validator
+from micro.contract.json_schema import CONFIG, json_schema, reads_what_it_writes, validator
 from micro.contract.validation_errors import field_errors, listing
 from micro.errors import BadResult, FieldError
 

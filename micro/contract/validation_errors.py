@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic_core import ErrorDetails, ValidationError
 
-from micro.contract.trouble import json_pointer
+from micro.contract.json_errors import json_pointer
 from micro.errors import FieldError
 
 MOST_ERRORS: Final = 1000

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from micro.contract.encoding import to_json
-from micro.contract.trouble import NotJson
+from micro.contract.json_errors import NotJson
 from micro.plugin.pluginbase import PluginDescription
 
 PARTS = ("params", "result")

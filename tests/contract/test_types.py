@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, Json, SecretBytes, SecretStr, with_config
 
 from micro.contract.contract import Contract, build_contract
-from micro.contract.schemas import BASE64
+from micro.contract.json_schema import BASE64
 from micro.errors import InvalidParameters
 from micro.plugin.pluginbase import PluginBase
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from micro import PluginBase
 from micro.contract.contract import Contract, build_contract
-from micro.contract.schemas import BASE64, DECIMAL
+from micro.contract.json_schema import BASE64, DECIMAL
 from micro.errors import InvalidParameters
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic_core import PydanticSerializationError
 
-from micro.contract.jsonform import dump, plain
+from micro.contract.json_types import dump, plain
 
 DEEPEST: Final = 200
 NOT_FINITE: Final = "NaN or infinity"
