@@ -57,7 +57,7 @@ def work_{number}(text: str) -> str:
 PREPARE = """
 import importlib.util, json, sys, time
 from pathlib import Path
-import micro.plugin.folders as folders
+import micro.plugin.imports.folders as folders
 import micro.plugin.pluginbase
 root, helpers = Path(sys.argv[1]), int(sys.argv[2])
 start = time.process_time()

@@ -28,7 +28,7 @@ def _measure(folder: Path, *, metrics: bool) -> float:
     from micro.api.meter import meter_runs
     from micro.config.settings import Settings
     from micro.plugin.context import RunContext
-    from micro.plugin.hooks import create_hook_manager
+    from micro.plugin.hook_manager import create_hook_manager
     from micro.plugin.plugin import Plugin, Plugins, Source
     from micro.service import Micro
 

@@ -3,6 +3,6 @@
 All names here start with an underscore, because plugin folders become attributes of this package.
 """
 
-from micro.plugin.folders import install_from_environment as _install_from_environment
+from micro.plugin.imports.folders import install_from_environment as _install_from_environment
 
 _install_from_environment()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, LiteralString, NoReturn, TypeVar
 import pytest
 
 from micro.config.loading import load_settings
-from micro.plugin import folders
+from micro.plugin.imports import folders
 from micro.service import Micro
 from micro.testing import WritePlugins
 

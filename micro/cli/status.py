@@ -14,7 +14,7 @@ from micro.config.settings import Settings
 from micro.errors import EXIT_FAILED, EXIT_OK
 from micro.jobs.service import Jobs
 from micro.jobs.stats import Backlog
-from micro.plugin.hooks import create_hook_manager
+from micro.plugin.hook_manager import create_hook_manager
 from micro.plugin.plugin import Plugins
 from micro.server.running import find_running
 from micro.service import Micro

@@ -15,7 +15,7 @@ from micro.config.settings import Settings
 from micro.jobs.filters import read_filters
 from micro.jobs.service import Jobs, job_fields, open_store, outcome
 from micro.plugin.context import RunContext
-from micro.plugin.hooks import create_hook_manager
+from micro.plugin.hook_manager import create_hook_manager
 from micro.plugin.plugin import Plugins
 from micro.service import Micro
 

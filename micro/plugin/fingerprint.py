@@ -9,7 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from micro.config.settings import Settings
-from micro.plugin.folders import PluginFolder, scan_folders
+from micro.plugin.imports.folders import PluginFolder, scan_folders
 
 INSTALLED = ""
 """The key of the fingerprint of installed packages, which any plugin may use."""

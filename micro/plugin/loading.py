@@ -11,13 +11,13 @@ import pluggy
 
 from micro.config.settings import Settings, check_plugin_path
 from micro.errors import PluginLoadError
-from micro.plugin.folders import FolderScan, install, load_folder, scan_folders, unload_folder
-from micro.plugin.hooks import create_hook_manager
+from micro.plugin.concurrency import Slots
+from micro.plugin.entry_points import find_packages, load_package
+from micro.plugin.hook_manager import create_hook_manager
+from micro.plugin.imports.folders import FolderScan, install, load_folder, scan_folders, unload_folder
 from micro.plugin.names import Selection
-from micro.plugin.packages import find_packages, load_package
 from micro.plugin.plugin import Plugin, Plugins, Source
 from micro.plugin.pluginbase import PluginBase, PluginDescription, is_plugin_class
-from micro.plugin.slots import Slots
 
 log = logging.getLogger(__name__)
 

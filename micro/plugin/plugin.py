@@ -13,11 +13,11 @@ import pluggy
 
 from micro.contract.contract import Contract, build_contract
 from micro.errors import MicroError, PluginLoadError, PluginNotFound, one_line
-from micro.plugin.folders import PluginFolder
+from micro.plugin.concurrency import Slots
+from micro.plugin.entry_points import Package
+from micro.plugin.imports.folders import PluginFolder
 from micro.plugin.names import as_asked, slug, suggestion
-from micro.plugin.packages import Package
 from micro.plugin.pluginbase import PluginBase, PluginDescription
-from micro.plugin.slots import Slots
 
 log = logging.getLogger(__name__)
 

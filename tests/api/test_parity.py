@@ -18,7 +18,7 @@ from micro.api.rest import create_app
 from micro.api.tasks import create_celery
 from micro.config.settings import Settings
 from micro.errors import MicroError, error_fields
-from micro.plugin import folders
+from micro.plugin.imports import folders
 from micro.service import Micro
 
 SOURCE = """

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from micro.cli import main
-from micro.plugin import folders
+from micro.plugin.imports import folders
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import socket, sys
 from micro.jobs.stats import Backlog
 from micro.jobs.service import Jobs
 from micro.config.loading import load_settings
-from micro.plugin.hooks import create_hook_manager
+from micro.plugin.hook_manager import create_hook_manager
 from micro.plugin.plugin import Plugins
 from micro.service import Micro
 

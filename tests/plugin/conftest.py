@@ -17,7 +17,7 @@ PREAMBLE = """
 import os, sys
 from pathlib import Path
 from micro.errors import PluginLoadError
-from micro.plugin.folders import *
+from micro.plugin.imports.folders import *
 
 PLUGINS = Path("plugins").absolute()
 install([PLUGINS])

@@ -11,7 +11,7 @@ import pytest
 
 from micro.errors import PluginError, PluginFailed
 from micro.plugin import hookspecs
-from micro.plugin.hooks import create_hook_manager
+from micro.plugin.hook_manager import create_hook_manager
 
 ECHO = """
     from micro import PluginBase, PluginDescription

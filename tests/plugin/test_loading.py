@@ -12,7 +12,7 @@ import pytest
 
 from micro.config.settings import Settings
 from micro.errors import ConfigError, PluginNotFound
-from micro.plugin import folders
+from micro.plugin.imports import folders
 from micro.plugin.loading import load_plugins
 from micro.plugin.names import slug
 from micro.plugin.plugin import Plugins
@@ -117,7 +117,7 @@ def test_nothing_of_a_broken_plugin_stays_imported(loading):
 def test_nothing_of_a_broken_plugin_stays_hooked(loaded, plugins):
     hooked = {name for name, _ in loaded.hooks.list_name_plugin()}
     assert hooked == {
-        "micro.plugin.running",
+        "micro.plugin.execution",
         *(f"{folder} (folder {plugins / 'good' / folder})" for folder in (*GOOD, "hooks_only")),
     }
 

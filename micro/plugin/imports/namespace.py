@@ -13,8 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from micro.plugin._folder_scan import ROOT, PluginFolder
-from micro.plugin._importlib_bootstrap import make_import, make_importlib
+from micro.plugin.imports._importlib_bootstrap import make_import, make_importlib
+from micro.plugin.imports.scan import ROOT, PluginFolder
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pluggy
 
-from micro.plugin import hookspecs, running
+from micro.plugin import execution, hookspecs
 
 
 class HookManager(pluggy.PluginManager):
@@ -37,5 +37,5 @@ def create_hook_manager() -> pluggy.PluginManager:
     """Return a manager with Micro's hooks and the default implementation of micro_run."""
     manager = HookManager("micro")
     manager.add_hookspecs(hookspecs)
-    manager.register(running, name=running.__name__)
+    manager.register(execution, name=execution.__name__)
     return manager

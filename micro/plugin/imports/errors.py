@@ -8,9 +8,9 @@ from pathlib import Path
 from types import TracebackType
 
 from micro.errors import PluginLoadError
-from micro.plugin._folder_scan import PluginFolder
+from micro.plugin.imports.scan import PluginFolder
 
-OWN_FILES = ("folders.py", "_finder.py", "_loaders.py", "_importlib_bootstrap.py")
+OWN_FILES = ("folders.py", "finder.py", "loaders.py", "_importlib_bootstrap.py")
 LOADER_FILES = {importlib.__file__, *(str(Path(__file__).with_name(name)) for name in OWN_FILES)}
 FROZEN_LOADERS = ("<frozen importlib", "<frozen zipimport")
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from micro.config.settings import Settings
+from micro.plugin.entry_points import find_packages
 from micro.plugin.loading import load_plugins
-from micro.plugin.packages import find_packages
 from micro.plugin.plugin import Plugins
 from micro.service import Micro
 

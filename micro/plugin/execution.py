@@ -7,8 +7,8 @@ import inspect
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from micro.plugin.folders import refresh_builtins
 from micro.plugin.hookspecs import hookimpl
+from micro.plugin.imports.folders import refresh_builtins
 
 if TYPE_CHECKING:
     from micro.plugin.context import RunContext

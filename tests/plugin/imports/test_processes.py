@@ -236,7 +236,7 @@ def test_a_module_run_with_dash_m_stays_when_micro_starts_in_it(namespace_case: 
             **POINT,
             "one/tool.py": """
                 from pathlib import Path
-                from micro.plugin.folders import find_folders, install, load_folder
+                from micro.plugin.imports.folders import find_folders, install, load_folder
                 from .shapes import Point
 
                 paths = [Path("plugins")]

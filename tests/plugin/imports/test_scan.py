@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from micro.plugin.folders import LeftOut, find_folders, scan_folders
+from micro.plugin.imports.folders import LeftOut, find_folders, scan_folders
 
 MakeFolders = Callable[..., Path]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
-from micro.plugin._folder_scan import ROOT, PluginFolder, scan_folders
-from micro.plugin._loaders import interface_spec, package_spec, plugin_loader
-from micro.plugin._namespace import Host, Namespace
+from micro.plugin.imports.loaders import interface_spec, package_spec, plugin_loader
+from micro.plugin.imports.namespace import Host, Namespace
+from micro.plugin.imports.scan import ROOT, PluginFolder, scan_folders
 
 if TYPE_CHECKING:
     from importlib.abc import Loader

@@ -13,10 +13,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 from zipimport import zipimporter
 
-from micro.plugin._folder_scan import INTERFACE
+from micro.plugin.imports.scan import INTERFACE
 
 if TYPE_CHECKING:
-    from micro.plugin._namespace import Namespace
+    from micro.plugin.imports.namespace import Namespace
 
 
 # FAT, for one, stores modification times in steps of two seconds.

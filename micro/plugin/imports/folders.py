@@ -2,7 +2,7 @@
 
 A plugin's modules import each other by their bare names, absolutely or relatively; modules of
 that name in other plugins, and in the rest of the process, are other modules. How, and in which
-order names are looked up: ``_namespace.py``.
+order names are looked up: ``namespace.py``.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from micro.plugin._finder import PluginFinder, installed_finder
-from micro.plugin._folder_scan import FolderScan, LeftOut, PluginFolder, scan_folders
-from micro.plugin._load_errors import load_error
+from micro.plugin.imports.errors import load_error
+from micro.plugin.imports.finder import PluginFinder, installed_finder
+from micro.plugin.imports.scan import FolderScan, LeftOut, PluginFolder, scan_folders
 
 __all__ = [
     "FolderScan",

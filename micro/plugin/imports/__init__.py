@@ -1,0 +1,1 @@
+"""Imports plugin folders, each as a namespace of its own."""
