@@ -36,7 +36,7 @@ from micro.config.loading import dump_settings, load_settings
 from micro.config.settings import Settings
 from micro.jobs.service import Jobs
 from micro.plugin.context import RunContext
-from micro.ready import read_ready
+from micro.runtime.ready_files import read_ready
 from micro.server.broker import embedded_broker
 from micro.service import Micro
 

@@ -10,7 +10,7 @@ import click
 from micro.cli.options import resolve, settings_options
 from micro.cli.table_service import TableClient
 from micro.client import Client, connect
-from micro.server.running import settings_in_use
+from micro.runtime.discovery import settings_in_use
 
 _GIVEN = "micro.cli.job_source"
 

@@ -10,7 +10,7 @@ import click
 
 from micro.cli.options import resolve, settings_options
 from micro.errors import ConfigError
-from micro.server.running import settings_in_use
+from micro.runtime.discovery import settings_in_use
 
 _NAMES = ("log_folder_path", "log_file_name", "pid_folder_path")
 

@@ -22,7 +22,7 @@ from micro.errors import BadRequest, InvalidParameters, PluginError
 from micro.plugin.context import RunContext
 from micro.plugin.examples import usable_examples
 from micro.plugin.plugin import Plugin
-from micro.server.running import settings_in_use
+from micro.runtime.discovery import settings_in_use
 from micro.service import Micro
 
 _STDIN = "-"

@@ -16,9 +16,9 @@ from micro.jobs.service import Jobs
 from micro.jobs.stats import Backlog
 from micro.plugin.hook_manager import create_hook_manager
 from micro.plugin.plugin import Plugins
-from micro.server.running import find_running
+from micro.runtime.discovery import find_running
+from micro.runtime.status import read_status, waiting
 from micro.service import Micro
-from micro.status import read_status, waiting
 
 _UNKNOWN = "unknown, as there was no answer"
 

@@ -12,9 +12,9 @@ import click
 
 from micro.cli.options import resolve, settings_options
 from micro.errors import MicroError
+from micro.runtime.discovery import find_running
 from micro.runtime.files import is_alive
 from micro.server.launch import GRACE_BEYOND_CHILDREN
-from micro.server.running import find_running
 
 _LOOK_SECONDS = 0.05
 # Seconds that the supervisor needs, after the grace period, to kill and reap its processes.

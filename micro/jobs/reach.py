@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from micro.readiness import Check
+from micro.runtime.health import Check
 
 if TYPE_CHECKING:
     from micro.config.settings import Settings

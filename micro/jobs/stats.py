@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from micro.readiness import Inquiry
+from micro.runtime.health import Inquiry
 
 if TYPE_CHECKING:
     from micro.jobs.service import Jobs

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from micro.config.settings import Settings
-from micro.ready import generations
+from micro.runtime.ready_files import generations
+from micro.runtime.status import iso, read_status
 from micro.server.child import Role
-from micro.status import iso, read_status
 
 RELOAD = "reload"
 """The name under which the status file records the failure of a reload."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from micro import ready
 from micro.config.loading import restore_settings
 from micro.config.settings import Settings
 from micro.errors import MicroError
+from micro.runtime import ready_files
 from micro.runtime.files import remove
 from micro.runtime.settings_file import settings_file
 from micro.server.logs import configure_logging
@@ -79,4 +79,4 @@ def forget(settings: Settings, names: Iterable[str]) -> None:
     """Remove the settings file, and the ready files of the child processes of these names."""
     remove(settings_file(settings))
     for name in names:
-        ready.forget(settings, name)
+        ready_files.forget(settings, name)

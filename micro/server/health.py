@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from micro.config.settings import Settings
-from micro.ready import process_names, read_ready
+from micro.runtime.discovery import find_running
 from micro.runtime.files import is_alive
-from micro.server.running import find_running
+from micro.runtime.ready_files import process_names, read_ready
 
 _CONNECT_SECONDS = 2
 

@@ -13,7 +13,8 @@ from typing import TextIO
 
 from micro.config.settings import Settings, check_plugin_path
 from micro.errors import MicroError
-from micro.ready import REST, has_left, process_names, read_ready
+from micro.runtime.folders import claimed, prepare_folders
+from micro.runtime.ready_files import REST, has_left, process_names, read_ready
 from micro.runtime.settings_file import settings_file, write_settings
 from micro.server import requests
 from micro.server.addresses import listening
@@ -21,7 +22,6 @@ from micro.server.agreement import RELOAD
 from micro.server.broker import embedded_broker
 from micro.server.cautions import can_watch, cautions
 from micro.server.child import Role, forget, reason_in
-from micro.server.folders import claimed, prepare_folders
 from micro.server.logfile import LogFile
 from micro.server.logs import json_line
 from micro.server.metrics import metrics_variable, prepare_metrics, remove_metrics

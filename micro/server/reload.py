@@ -7,9 +7,9 @@ import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from micro import ready
 from micro.config.settings import Settings
-from micro.ready import read_ready
+from micro.runtime import ready_files
+from micro.runtime.ready_files import read_ready
 from micro.server import requests
 from micro.server.child import reason_in
 from micro.server.errand import End
@@ -89,7 +89,7 @@ class Reload:
         self._busy = True
         self._tokens, self._waiting = self._waiting, None
         self._tried = self._newest + 1
-        ready.forget(self._settings, TRIAL)
+        ready_files.forget(self._settings, TRIAL)
         self._supervisor.tell(f"Reloading: validating the plugins as generation {self._tried}")
         self._supervisor.run_once(self._trial(self._tried), TRIAL_SECONDS, self._judge)
 
@@ -113,7 +113,7 @@ class Reload:
         )
 
     def _finish(self, failed: ChildFailed | None) -> None:
-        served = ready.generations(self._settings)
+        served = ready_files.generations(self._settings)
         if failed and self._tried not in served.values():
             self._fail(f"generation {self.generation} goes on serving", failed.message, [])
         elif failed:
@@ -122,7 +122,7 @@ class Reload:
             self._fail(f"generation {self.generation} serves, but not yet in {old}", failed.message, [])
         else:
             self.generation = self._tried
-            plugins = ready.newest(self._settings).get("plugins", 0)
+            plugins = ready_files.newest(self._settings).get("plugins", 0)
             self._conclude(
                 Outcome(self.generation, plugins), f"Reloaded: generation {self.generation} serves"
             )
@@ -136,7 +136,7 @@ class Reload:
         assert self._supervisor
         self._supervisor.tell(told)
         requests.answer(self._settings, self._tokens, outcome)
-        ready.forget(self._settings, TRIAL)
+        ready_files.forget(self._settings, TRIAL)
         self._busy = False
         self._next()
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from micro.config.settings import Settings
 from micro.errors import MicroError
-from micro.ready import NotTold, cannot_be_written
+from micro.runtime.discovery import Running
 from micro.runtime.files import is_alive, remove, write_whole
-from micro.server.running import Running
+from micro.runtime.ready_files import NotTold, cannot_be_written
 
 _ASKED, _ANSWERED = ".asked", ".answered"
 _LOOK_SECONDS = 0.1

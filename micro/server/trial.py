@@ -13,7 +13,7 @@ from micro.config.settings import Settings
 from micro.errors import EXIT_FAILED, EXIT_OK
 from micro.plugin.fingerprint import INSTALLED
 from micro.plugin.plugin import LoadFailure, Plugin
-from micro.ready import newest, tell_ready
+from micro.runtime.ready_files import newest, tell_ready
 from micro.runtime.settings_file import settings_file
 from micro.server.child import Role, load
 from micro.service import Micro

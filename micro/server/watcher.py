@@ -13,10 +13,10 @@ import watchfiles
 
 from micro.config.settings import Settings
 from micro.plugin.fingerprint import fingerprints, installed_folders, is_being_installed, tells_of_packages
-from micro.ready import process_names, read_ready, tell_ready
+from micro.runtime.discovery import Running
+from micro.runtime.ready_files import process_names, read_ready, tell_ready
 from micro.server import requests
 from micro.server.child import Role
-from micro.server.running import Running
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from micro._version import __version__
 from micro.api.problem import problem
 from micro.plugin.hookspecs import hookimpl
 from micro.plugin.plugin import Plugins
-from micro.readiness import NotReady, Readiness, Result
+from micro.runtime.health import NotReady, Readiness, Result
 
 PROBES = frozenset({"/livez", "/healthz", "/readyz", "/version"})
 _NO_STORE = {"Cache-Control": "no-store"}

@@ -9,8 +9,8 @@ from flask import Flask, Response
 
 from micro.jobs.stats import Backlog
 from micro.plugin.hookspecs import hookimpl
+from micro.runtime.status import read_status, waiting
 from micro.service import Micro
-from micro.status import read_status, waiting
 
 
 @hookimpl

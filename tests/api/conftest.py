@@ -14,7 +14,7 @@ import pytest
 
 from micro.config.loading import dump_settings
 from micro.config.settings import Settings
-from micro.ready import read_ready
+from micro.runtime.ready_files import read_ready
 
 if TYPE_CHECKING:
     from micro.api.endpoints import Requests

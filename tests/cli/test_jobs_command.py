@@ -26,8 +26,8 @@ from micro.errors import NoWorker
 from micro.jobs.models import Job, LogLine, NewJob, Progress, State
 from micro.jobs.store import JobStore
 from micro.jobs.work import JobWorker
+from micro.runtime.folders import claimed
 from micro.runtime.settings_file import write_settings
-from micro.server.folders import claimed
 from micro.service import Micro
 from micro.testing import WritePlugins
 

@@ -13,7 +13,7 @@ import pytest
 from micro.config.loading import load_settings, restore_settings
 from micro.config.settings import Settings
 from micro.errors import BrokerUnreachable
-from micro.ready import generations, read_ready, tell_ready
+from micro.runtime.ready_files import generations, read_ready, tell_ready
 from micro.runtime.settings_file import settings_file, write_settings
 from micro.server import trial
 from micro.server.child import REASON, Role, forget, reason_in, run_child

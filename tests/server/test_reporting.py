@@ -12,10 +12,10 @@ import pytest
 
 from micro.config.loading import load_settings
 from micro.config.settings import Settings
-from micro.ready import tell_ready
+from micro.runtime.ready_files import tell_ready
+from micro.runtime.status import read_status, status_file
 from micro.server.keeper import State, Status
 from micro.server.reporting import Report
-from micro.status import read_status, status_file
 
 UP = Status("rest", 42, State.UP, 0, 1.5)
 

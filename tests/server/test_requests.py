@@ -12,10 +12,10 @@ import pytest
 
 from micro.config.loading import load_settings
 from micro.config.settings import Settings
-from micro.ready import NotTold, tell_ready
+from micro.runtime.discovery import Running
+from micro.runtime.ready_files import NotTold, tell_ready
 from micro.server import requests
 from micro.server.requests import NoAnswer, Outcome
-from micro.server.running import Running
 
 
 @pytest.fixture

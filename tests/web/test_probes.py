@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from micro import __version__
 from micro.api.rest import create_app
-from micro.readiness import NotReady
+from micro.runtime.health import NotReady
 from micro.service import Micro
 from micro.web.probes import readiness_of
 

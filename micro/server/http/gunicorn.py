@@ -28,8 +28,8 @@ from micro.errors import (
     MicroError,
     error_fields,
 )
-from micro.readiness import NotReady
-from micro.ready import REST, generations, tell_ready
+from micro.runtime.health import NotReady
+from micro.runtime.ready_files import REST, generations, tell_ready
 from micro.server.agreement import Agreement
 from micro.server.child import Role, load
 from micro.server.http.body import BodyLimits

@@ -13,12 +13,12 @@ import pytest
 from micro.config.loading import load_settings
 from micro.config.settings import Settings
 from micro.errors import AlreadyRunning, ConfigError
-from micro.server.folders import claimed, prepare_folders
+from micro.runtime.folders import claimed, prepare_folders
 
 CLAIM = """
 import sys
 from pathlib import Path
-from micro.server.folders import claimed
+from micro.runtime.folders import claimed
 with claimed(Path(sys.argv[1])):
     print("claimed", flush=True)
     sys.stdin.read()
@@ -87,7 +87,7 @@ def test_who_has_no_home_is_told_what_to_set(unusable: Path, tmp_path: Path) -> 
         from pathlib import Path
         from micro.errors import ConfigError
         from micro.config.loading import load_settings
-        from micro.server.folders import prepare_folders
+        from micro.runtime.folders import prepare_folders
         from dataclasses import replace
         from platformdirs import user_state_path
         # What it imports that user may not read.

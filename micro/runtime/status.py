@@ -10,8 +10,8 @@ from typing import Any
 
 from micro._version import __version__
 from micro.config.settings import Settings
-from micro.ready import process_names, read_ready
 from micro.runtime.files import is_alive
+from micro.runtime.ready_files import process_names, read_ready
 
 
 def status_file(settings: Settings) -> Path:

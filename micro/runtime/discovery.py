@@ -11,8 +11,8 @@ from micro.config.loading import restore_settings
 from micro.config.settings import Settings
 from micro.errors import ConfigError
 from micro.runtime.files import is_alive
+from micro.runtime.folders import prepare_folders
 from micro.runtime.settings_file import settings_file
-from micro.server.folders import prepare_folders
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ import pytest
 from micro.config.loading import load_settings
 from micro.config.settings import Settings
 from micro.errors import ConfigError
+from micro.runtime.discovery import Running, find_running, settings_in_use
+from micro.runtime.folders import claimed
 from micro.runtime.settings_file import write_settings
-from micro.server.folders import claimed
-from micro.server.running import Running, find_running, settings_in_use
 
 NOBODY = 65534
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 import time
 
-from micro.readiness import NotReady, Readiness
+from micro.runtime.health import NotReady, Readiness
 
 
 def test_every_check_is_asked_and_what_it_raises_is_its_finding() -> None:
