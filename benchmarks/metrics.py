@@ -25,12 +25,12 @@ def main() -> None:
 
 def _measure(folder: Path, *, metrics: bool) -> float:
     from micro import PluginBase, PluginDescription
-    from micro.api.meter import meter_runs
     from micro.config.settings import Settings
     from micro.plugin.context import RunContext
     from micro.plugin.hook_manager import create_hook_manager
     from micro.plugin.plugin import Plugin, Plugins, Source
     from micro.service import Micro
+    from micro.telemetry.metrics import meter_runs
 
     class Echo(PluginBase):
         def run(self) -> dict[str, int]:

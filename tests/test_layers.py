@@ -46,7 +46,7 @@ HOMES = {
     "celery": ("micro.api", "micro.jobs", "micro.server.worker"),
     "click": ("micro.cli",),
     "prometheus_client": ("micro.api", "micro.server.exporter", "micro.web"),
-    "opentelemetry": ("micro.api.otel",),
+    "opentelemetry": ("micro.telemetry.otel",),
     "rich": ("micro.cli",),
     "sqlalchemy": ("micro.jobs",),
 }

@@ -12,8 +12,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from micro._version import __version__
-from micro.api.metric_files import MetricFiles
 from micro.jobs.stats import Backlog
+from micro.telemetry.metric_files import MetricFiles
 
 if TYPE_CHECKING:
     from micro.jobs.service import Jobs

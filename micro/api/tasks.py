@@ -9,8 +9,6 @@ from typing import Any
 
 from celery import Celery
 
-from micro.api.meter import meter_runs
-from micro.api.tracing import trace_runs
 from micro.config.loading import load_settings
 from micro.config.settings import Settings
 from micro.contract.encoding import NOT_A_NUMBER, to_json
@@ -22,6 +20,8 @@ from micro.jobs.service import open_store
 from micro.jobs.work import JobWorker
 from micro.plugin.context import RunContext
 from micro.service import Micro
+from micro.telemetry.metrics import meter_runs
+from micro.telemetry.tracing import trace_runs
 
 
 def create_celery(settings: Settings | None = None, *, micro: Micro | None = None) -> Celery:

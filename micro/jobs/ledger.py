@@ -25,7 +25,7 @@ from micro.jobs.database import Database, now
 from micro.jobs.models import Hold, LogLine, NewJob, Progress, Renewal, State
 from micro.jobs.schema import jobs
 from micro.jobs.store import JobStore
-from micro.jobs.ticker import Ticker
+from micro.periodic import Ticker
 
 log = logging.getLogger(__name__)
 

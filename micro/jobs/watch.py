@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from micro.errors import StoreUnavailable, TimeLimit, error_fields
 from micro.jobs.models import Hold, Job, LogLine, Progress, Renewal, State
-from micro.jobs.ticker import Ticker
+from micro.periodic import Ticker
 
 log = logging.getLogger(__name__)
 

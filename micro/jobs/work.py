@@ -26,8 +26,8 @@ from micro.jobs.models import Job, State
 from micro.jobs.patience import PATIENCE, persist
 from micro.jobs.service import new_job, outcome, was_cancelled
 from micro.jobs.store import JobStore
-from micro.jobs.ticker import Ticker
 from micro.jobs.watch import Record, Terms, Watch, time_limit
+from micro.periodic import Ticker
 from micro.plugin.context import RunContext
 from micro.plugin.hookspecs import hookimpl
 from micro.service import Micro

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from micro.api.metric_files import FOLDER_VARIABLE, MetricFiles
 from micro.service import Micro
+from micro.telemetry.metric_files import FOLDER_VARIABLE, MetricFiles
 
 if TYPE_CHECKING:
     from wsgiref.simple_server import WSGIServer

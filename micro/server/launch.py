@@ -24,12 +24,12 @@ from micro.server.cautions import can_watch, cautions
 from micro.server.child import Role, forget, reason_in
 from micro.server.logfile import LogFile
 from micro.server.logs import json_line
-from micro.server.metrics import metrics_variable, prepare_metrics, remove_metrics
 from micro.server.process import Process
 from micro.server.reload import TRIAL, Reload
 from micro.server.reporting import Report
 from micro.server.supervisor import NAME, ChildFailed, Limits, Supervisor
 from micro.server.terminal import Terminal
+from micro.telemetry.metrics_folder import metrics_variable, prepare_metrics, remove_metrics
 
 WATCHER = "watcher"
 GRACE_BEYOND_CHILDREN = 5

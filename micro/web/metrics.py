@@ -7,8 +7,8 @@ from functools import cache
 
 from flask import Flask, Response, request
 
-from micro.api.meter import meter_runs
 from micro.plugin.hookspecs import hookimpl
+from micro.telemetry.metrics import meter_runs
 
 
 @hookimpl

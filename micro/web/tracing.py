@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, Response, g, request
 
-from micro.api.tracing import trace_runs
 from micro.correlation import CALL
 from micro.plugin.hookspecs import hookimpl
+from micro.telemetry.tracing import trace_runs
 
 if TYPE_CHECKING:
-    from micro.api.otel import OtelTracer
+    from micro.telemetry.otel import OtelTracer
 
 # Probes and scrapes arrive every few seconds. Their spans would bury all others.
 _UNTRACED = frozenset({"/livez", "/readyz", "/healthz", "/metrics"})

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from micro import PluginError
-from micro.api.meter import meter_runs
-from micro.api.metric_files import MetricFiles
 from micro.errors import InvalidParameters, MicroError, PluginFailed
 from micro.plugin.context import RunContext
 from micro.service import Micro
+from micro.telemetry.metric_files import MetricFiles
+from micro.telemetry.metrics import meter_runs
 
 MakeMicro = Callable[..., Micro]
 
@@ -23,7 +23,7 @@ _PROCESS = """
 import os, sys
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
-from micro.api.meter import Metrics
+from micro.telemetry.metrics import Metrics
 
 metrics = Metrics()
 def run(number):

@@ -6,7 +6,7 @@ from textwrap import dedent
 
 import pytest
 
-from micro.api.tracing import is_wanted
+from micro.telemetry.tracing import is_wanted
 
 SOMEWHERE = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
 

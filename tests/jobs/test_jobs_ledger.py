@@ -10,7 +10,7 @@ import pytest
 from micro.jobs.ledger import LateRecord, Ledger
 from micro.jobs.models import LogLine, NewJob, Progress, State
 from micro.jobs.store import JobStore
-from micro.jobs.ticker import Ticker
+from micro.periodic import Ticker
 
 pytestmark = pytest.mark.postgresql
 

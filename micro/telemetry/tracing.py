@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from micro.service import Micro
 
 if TYPE_CHECKING:
-    from micro.api.otel import OtelTracer
+    from micro.telemetry.otel import OtelTracer
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def trace_runs(micro: Micro) -> OtelTracer | None:
     if not is_wanted(os.environ):
         return None
     try:
-        from micro.api.otel import OtelTracer
+        from micro.telemetry.otel import OtelTracer
     except ImportError as err:
         log.warning(
             "Tracing is off, although OTEL_* variables ask for it: %s; pip install 'Micro[otel]'", err

@@ -9,15 +9,15 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from micro.api.metric_files import FOLDER_VARIABLE, MetricFiles
-from micro.jobs.ticker import Ticker
+from micro.periodic import Ticker
 from micro.plugin.hookspecs import hookimpl
 from micro.service import Micro
+from micro.telemetry.metric_files import FOLDER_VARIABLE, MetricFiles
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-    from micro.api.instruments import Ended, Instruments
+    from micro.telemetry.instruments import Ended, Instruments
 
 FLUSH_SECONDS = 0.5
 """How far behind what is shown may be."""
@@ -43,7 +43,7 @@ class Meter:
     def instruments(self) -> Instruments:
         """What the runs of this process are added up in."""
         # Imported late: the library takes its time, and nothing is counted before the first run.
-        from micro.api.instruments import Instruments
+        from micro.telemetry.instruments import Instruments
 
         return Instruments()
 
