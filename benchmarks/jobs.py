@@ -69,7 +69,7 @@ def greeting(name, times=1):
 SAFE = {
     "task_default_queue_type": "quorum",
     "broker_transport_options": {"confirm_publish": True},
-    "worker_consumer": "micro.jobs.consumer:NodeConsumer",
+    "worker_consumer": "micro.api.celery.consumer:NodeConsumer",
 }
 
 Trip = Callable[[], object]

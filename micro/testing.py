@@ -98,7 +98,7 @@ def micro(micro_settings: Settings) -> Iterator[Micro]:
 @pytest.fixture
 def rest_client(micro: Micro) -> FlaskClient:
     """A Flask test client of the REST API: ``rest_client.post("/run/hello", json={...})``."""
-    from micro.api.rest import create_app
+    from micro.api.rest.app import create_app
 
     return create_app(micro=micro).test_client()
 
@@ -106,8 +106,8 @@ def rest_client(micro: Micro) -> FlaskClient:
 @pytest.fixture
 def celery_requests(micro: Micro) -> Requests:
     """The Celery client with eager tasks in this process: ``celery_requests.run.delay("hello").get()``."""
+    from micro.api.celery.app import create_celery
     from micro.api.endpoints import Requests
-    from micro.api.tasks import create_celery
 
     app = create_celery(micro=micro)
     app.conf.update(task_always_eager=True, task_store_eager_result=False)

@@ -20,7 +20,7 @@ FLOORS = (
     ("micro.__main__", "micro.testing"),
     ("micro.cli",),
     ("micro.server",),
-    ("micro.web", "micro.jobs.rest", "micro.api", "micro.client"),
+    ("micro.web", "micro.api.rest.jobs", "micro.api", "micro.client"),
     ("micro.jobs",),
     ("micro.service",),
     ("micro.plugin",),
@@ -40,7 +40,7 @@ FLOORS = (
 )
 # Which libraries are at home where; elsewhere nothing of them is imported.
 HOMES = {
-    "flask": ("micro.api", "micro.jobs.rest", "micro.web"),
+    "flask": ("micro.api", "micro.api.rest.jobs", "micro.web"),
     "flask_cors": ("micro.api",),
     "gunicorn": ("micro.server",),
     "celery": ("micro.api", "micro.jobs", "micro.server.worker"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from micro.api.openapi import address
+from micro.api.rest.openapi import address
 from micro.cli.calls import curl_line, micro_line
 from micro.cli.completion import complete_plugin
 from micro.cli.options import load, resolve, settings_options

@@ -52,7 +52,7 @@ def make_celery(settings: Settings) -> Celery:
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
-        worker_consumer="micro.jobs.consumer:NodeConsumer",
+        worker_consumer="micro.api.celery.consumer:NodeConsumer",
         # The broker would refuse an exclusive queue to a node that reconnects before the broker has noticed
         # its loss, and to a node of the same name on another machine.
         control_queue_exclusive=False,

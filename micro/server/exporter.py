@@ -62,7 +62,7 @@ class Exporter:
         # Imported late: most nodes serve no metrics.
         from prometheus_client import start_http_server
 
-        from micro.api.exposition import ServiceCollector, make_registry
+        from micro.api.rest.exposition import ServiceCollector, make_registry
 
         registry = make_registry(self._files, ServiceCollector(self._micro, lambda: None))
         host, _, port = self._bind.rpartition(":")

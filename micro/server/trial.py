@@ -68,12 +68,12 @@ def _make_applications(micro: Micro) -> None:
     Examples are API keys or certificates that cannot be read.
     """
     if micro.settings.gunicorn:
-        from micro.api.rest import create_app
+        from micro.api.rest.app import create_app
         from micro.server.http.gunicorn import check_options
 
         create_app(micro=micro)
         check_options(micro.settings)
     if micro.settings.celery:
-        from micro.api.tasks import create_celery
+        from micro.api.celery.app import create_celery
 
         create_celery(micro=micro)

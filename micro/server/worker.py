@@ -25,7 +25,7 @@ from celery.worker import state
 from celery.worker.components import Pool
 from kombu.asynchronous import set_event_loop
 
-from micro.api.tasks import create_celery
+from micro.api.celery.app import create_celery
 from micro.config.redaction import masked_urls
 from micro.config.settings import DEFAULT, Settings
 from micro.errors import BrokerUnreachable, ConfigError

@@ -14,8 +14,8 @@ from celery import Celery
 from kombu import Exchange, Message, Producer, Queue, pools
 from kombu.exceptions import OperationalError
 
+from micro.api.celery.consumer import Fetch, NodeConsumer, UsefulDelayedDelivery
 from micro.config.settings import Settings
-from micro.jobs.consumer import Fetch, NodeConsumer, UsefulDelayedDelivery
 from micro.jobs.queue import make_celery
 
 
@@ -85,4 +85,4 @@ def test_a_node_starts_all_else_that_celery_does(app: Celery) -> None:
     steps = {str(each) for each in NodeConsumer.Blueprint.default_steps}
     theirs = {str(each) for each in NodeConsumer.__base__.Blueprint.default_steps}
     assert len(theirs - steps) == 1
-    assert app.conf.worker_consumer == "micro.jobs.consumer:NodeConsumer"
+    assert app.conf.worker_consumer == "micro.api.celery.consumer:NodeConsumer"

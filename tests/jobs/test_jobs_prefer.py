@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from micro.api.rest.prefer import Preference, read_preference
 from micro.errors import BadRequest
-from micro.jobs.prefer import Preference, read_preference
 
 
 @pytest.mark.parametrize("header", [None, "", "return=minimal", "handling=lenient; x=y", "wait", "wait=soon"])

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
-from micro.api.headers import missing_headers
-from micro.api.problem import MEDIA_TYPE, problem_fields
+from micro.api.rest.headers import missing_headers
+from micro.api.rest.problem import MEDIA_TYPE, problem_fields
 from micro.server.http.body import (
     IN_MEMORY,
     BodyLimits,

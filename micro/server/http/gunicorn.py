@@ -16,8 +16,9 @@ from gunicorn.glogging import Logger
 from gunicorn.http.errors import ParseException
 from gunicorn.sock import ssl_context
 
-from micro.api.problem import problem
-from micro.api.rest import create_app
+from micro.api.rest.app import create_app
+from micro.api.rest.probes import PROBES, readiness_of
+from micro.api.rest.problem import problem
 from micro.config.settings import DEFAULT, Settings
 from micro.errors import (
     EXIT_FAILED,
@@ -37,7 +38,6 @@ from micro.server.http.bridge import Bridge
 from micro.server.http.worker import IGNORED, BridgeWorker
 from micro.server.signals import keep_from_children
 from micro.service import Micro
-from micro.web.probes import PROBES, readiness_of
 
 if TYPE_CHECKING:
     from flask import Flask, Response

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask, Response
 
-from micro.api.result import Result
+from micro.api.rest.result import Result
 
 Change = Callable[[Response], Any]
 

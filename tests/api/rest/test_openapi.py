@@ -14,8 +14,8 @@ from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from micro.api.openapi import build_openapi
 from micro.api.rest import create_app
+from micro.api.rest.openapi import build_openapi
 from micro.service import Micro
 
 Load = Callable[..., Micro]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from micro.api.keyring import KeyRing
+from micro.api.rest.key_store import KeyRing
 from micro.errors import ConfigError
 from micro.service import Micro
 

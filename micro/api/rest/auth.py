@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, g, request
 
-from micro.api.keyring import Grant, KeyRing
+from micro.api.rest.key_store import Grant, KeyRing
 from micro.errors import Forbidden, PluginNotFound, Unauthorized
 from micro.plugin.plugin import Plugins
 from micro.service import Micro

@@ -21,7 +21,7 @@ def micro_app(app: Flask) -> None:
     @cache
     def exposition() -> Callable[[str], tuple[bytes, str]]:
         # Imported late, to start faster: the first scrape comes after the service is up.
-        from micro.api.exposition import ServiceCollector, render
+        from micro.api.rest.exposition import ServiceCollector, render
 
         service = ServiceCollector(app.extensions["micro"], lambda: app.extensions.get("micro_jobs"))
         return lambda accept: render(metrics.files or metrics.registry, service, accept)

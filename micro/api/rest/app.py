@@ -13,14 +13,14 @@ from flask import Blueprint, Flask, Request, Response, request
 from werkzeug.exceptions import LengthRequired, RequestEntityTooLarge, UnsupportedMediaType
 from werkzeug.http import generate_etag
 
-from micro.api.access import current_grant, require_keys
-from micro.api.application import Application
-from micro.api.cors import allow_origins
-from micro.api.envelope import current_call, enclose
-from micro.api.openapi import build_openapi
-from micro.api.problem import register_error_handlers
-from micro.api.result import Result
-from micro.api.timing import TimedRuns
+from micro.api.rest.auth import current_grant, require_keys
+from micro.api.rest.cors import allow_origins
+from micro.api.rest.flask_app import Application
+from micro.api.rest.middleware import current_call, enclose
+from micro.api.rest.openapi import build_openapi
+from micro.api.rest.problem import register_error_handlers
+from micro.api.rest.result import Result
+from micro.api.rest.timeouts import TimedRuns
 from micro.config.loading import load_settings
 from micro.config.settings import Settings
 from micro.contract.decoding import parse_parameters
@@ -30,11 +30,11 @@ from micro.service import Micro
 JSON = "application/json"
 # Built-in features use the same hooks as plugins. They are imported by name, as they belong to higher layers.
 FEATURES = (
-    "micro.web.tracing",
-    "micro.web.probes",
-    "micro.web.metrics",
-    "micro.web.status",
-    "micro.jobs.rest",
+    "micro.api.rest.tracing",
+    "micro.api.rest.probes",
+    "micro.api.rest.metrics",
+    "micro.api.rest.status",
+    "micro.api.rest.jobs",
     "micro.web.docs",
     "micro.web.console",
 )

@@ -10,16 +10,16 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, after_this_request, request, url_for
 
-from micro.api.access import current_grant
-from micro.api.rest import read_parameters, request_context
+from micro.api.rest.app import read_parameters, request_context
+from micro.api.rest.auth import current_grant
+from micro.api.rest.prefer import Preference, read_preference
+from micro.api.rest.probes import readiness_of
 from micro.errors import MicroError
 from micro.jobs.filters import list_within, read_filters
 from micro.jobs.models import Event, Feed, Job
-from micro.jobs.prefer import Preference, read_preference
 from micro.jobs.reach import reach_checks
 from micro.jobs.service import Jobs, job_fields, outcome
 from micro.plugin.hookspecs import hookimpl
-from micro.web.probes import readiness_of
 
 _LOOK_SECONDS = 0.3
 _SILENCE_SECONDS = 15.0

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask
 
-from micro.api.headers import Headers, missing_headers
+from micro.api.rest.headers import Headers, missing_headers
 from micro.correlation import CALL, Call, accept
 
 

@@ -11,8 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from openapi_spec_validator import validate
 
-from micro.api.access import OPEN_PATHS
 from micro.api.rest import create_app
+from micro.api.rest.auth import OPEN_PATHS
 from micro.jobs.models import NewJob
 from micro.jobs.store import JobStore
 from micro.service import Micro

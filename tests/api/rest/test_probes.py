@@ -9,9 +9,9 @@ from flask.testing import FlaskClient
 
 from micro import __version__
 from micro.api.rest import create_app
+from micro.api.rest.probes import readiness_of
 from micro.runtime.health import NotReady
 from micro.service import Micro
-from micro.web.probes import readiness_of
 
 MakeMicro = Callable[..., Micro]
 NOWHERE = "amqp://guest:secret@127.0.0.1:1//"

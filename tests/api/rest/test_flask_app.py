@@ -11,7 +11,7 @@ import pytest
 from flask import Blueprint, Flask, Response, after_this_request, request, session, url_for
 from werkzeug.test import EnvironBuilder
 
-from micro.api.application import Application
+from micro.api.rest.flask_app import Application
 
 PATHS = ("/", "", "/a", "/a/", "//a", "/b/x", "/b/x/", "/b/ü%20/y", "/none", "/c/3", "/c/x", "/b/%ff")
 HOSTS = ("one.example", "one.example:8080", "localhost", "[::1]:80", "bücher.example", "no host!", "")

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from micro.api.envelope import current_call
+from micro.api.rest.middleware import current_call
 from micro.errors import MicroError, TooManyRuns, Unauthorized, error_fields
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ import sys
 from flask import Blueprint, Flask, Response, request
 
 from micro._version import __version__
-from micro.api.problem import problem
+from micro.api.rest.problem import problem
 from micro.plugin.hookspecs import hookimpl
 from micro.plugin.plugin import Plugins
 from micro.runtime.health import NotReady, Readiness, Result
