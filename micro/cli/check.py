@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from micro.api.fitness import Finding, check_failures, check_plugins
+from micro.check.plugin_checks import Finding, check_failures, check_plugins
 from micro.cli.options import load_quietly, resolve, settings_options, silenced
 from micro.cli.tables import print_table
 from micro.errors import EXIT_FAILED, EXIT_OK, PluginNotFound

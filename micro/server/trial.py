@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from micro.api.fitness import check_fitness
+from micro.check.plugin_checks import check_fitness
 from micro.config.loading import check_dumped_version
 from micro.config.settings import Settings
 from micro.errors import EXIT_FAILED, EXIT_OK

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Literal
 
-from micro.api.jsondiff import difference
+from micro.check.json_diff import difference
 from micro.errors import MicroError
 from micro.plugin.context import RunContext
 from micro.plugin.examples import BadExample, Example, read_examples

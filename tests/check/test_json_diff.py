@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from micro.api.jsondiff import difference
+from micro.check.json_diff import difference
 
 
 @pytest.mark.parametrize(

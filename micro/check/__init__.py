@@ -1,0 +1,1 @@
+"""Checks plugins without a transport."""
