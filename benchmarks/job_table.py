@@ -21,10 +21,11 @@ from typing import Any
 from sqlalchemy import insert, select, text
 from sqlalchemy.sql import Executable
 
-from micro.jobs import reading, rows, statements
 from micro.jobs.models import FINISHED, NewJob, State, first_id
-from micro.jobs.schema import jobs
-from micro.jobs.store import JobStore
+from micro.jobs.store import queries as reading
+from micro.jobs.store import rows, statements
+from micro.jobs.store.schema import jobs
+from micro.jobs.store.store import JobStore
 
 DAY = 86400.0
 CHUNK = 5000

@@ -12,7 +12,7 @@ from micro.jobs.models import MAX_PAGE, Page, State
 from micro.plugin.plugin import Plugins
 
 if TYPE_CHECKING:
-    from micro.jobs.store import JobStore
+    from micro.jobs.store.store import JobStore
 
 _NAMES = ("plugin", "state", "since", "until", "limit", "cursor")
 _PAGE = 50

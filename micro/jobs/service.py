@@ -16,7 +16,7 @@ from micro.plugin.plugin import Plugin
 from micro.service import Micro
 
 if TYPE_CHECKING:
-    from micro.jobs.store import JobStore
+    from micro.jobs.store.store import JobStore
 
 # Seconds between looks at a job: short at first, because most runs take milliseconds.
 _FIRST_LOOK, _LAST_LOOK = 0.0005, 0.25
@@ -28,7 +28,7 @@ Wake = Callable[[str, str], bool]
 def open_store(settings: Settings) -> JobStore:
     """Return the job table that the settings name, without connecting to it."""
     # Imported late: SQLAlchemy is half of all that a REST server imports.
-    from micro.jobs.store import JobStore
+    from micro.jobs.store.store import JobStore
 
     url = settings.jobs_url or f"sqlite:///{settings.state_folder_path / 'jobs.sqlite'}"
     return JobStore(url)

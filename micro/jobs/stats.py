@@ -56,7 +56,7 @@ def load_libraries(jobs: Jobs) -> None:
     """Import the libraries for the broker and the job table without connecting to them."""
     from micro.jobs.queue import make_celery
 
-    import_module("micro.jobs.store")
+    import_module("micro.jobs.store.store")
     with make_celery(jobs.micro.settings).connection_for_read() as connection:
         connection.get_transport_cls()
 

@@ -31,7 +31,7 @@ from micro.config.settings import DEFAULT, Settings
 from micro.errors import BrokerUnreachable, ConfigError
 from micro.jobs.queue import publish, queues_for, trust_broker
 from micro.jobs.service import open_store
-from micro.jobs.upkeeper import Upkeeper
+from micro.jobs.worker.sweeper import Upkeeper
 from micro.runtime.ready_files import generations, tell_left, tell_ready
 from micro.server.child import Role, load
 from micro.server.exporter import Exporter, open_exporter

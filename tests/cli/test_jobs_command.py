@@ -24,8 +24,8 @@ from micro.config.loading import load_settings
 from micro.config.settings import Settings
 from micro.errors import NoWorker
 from micro.jobs.models import Job, LogLine, NewJob, Progress, State
-from micro.jobs.store import JobStore
-from micro.jobs.work import JobWorker
+from micro.jobs.store.store import JobStore
+from micro.jobs.worker.runner import JobWorker
 from micro.runtime.folders import claimed
 from micro.runtime.settings_file import write_settings
 from micro.service import Micro

@@ -18,7 +18,7 @@ from micro.client import Client, Job, connect
 from micro.config.loading import dump_settings, load_settings
 from micro.config.settings import Settings
 from micro.jobs.models import NewJob
-from micro.jobs.store import JobStore
+from micro.jobs.store.store import JobStore
 
 SERVE = Path(__file__).with_name("serve.py")
 PLUGINS = {

@@ -19,7 +19,7 @@ import pytest
 from redis import Redis
 
 from micro.jobs.models import NewJob
-from micro.jobs.store import JobStore
+from micro.jobs.store.store import JobStore
 
 ASYNC = {"Prefer": "respond-async"}
 QUICK = {"MICRO_JOB_LEASE": "1", "MICRO_CANCEL_GRACE": "1"}

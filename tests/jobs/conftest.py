@@ -19,8 +19,8 @@ import pytest
 
 from micro.jobs.models import Job, NewJob
 from micro.jobs.service import Jobs, open_store
-from micro.jobs.store import JobStore
-from micro.jobs.work import JobWorker
+from micro.jobs.store.store import JobStore
+from micro.jobs.worker.runner import JobWorker
 from micro.service import Micro
 
 SERVER = os.environ.get("MICRO_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from micro.errors import MicroError
 from micro.jobs.models import NewJob, State
-from micro.jobs.store import JobStore
+from micro.jobs.store.store import JobStore
 
 
 def ping(store: JobStore, _owner: str) -> str:

@@ -17,7 +17,7 @@ from micro.correlation import accept_task, working_for
 from micro.errors import BadRequest, BadResult, MicroError, PluginFailed, error_fields
 from micro.jobs.queue import RUN_JOB, make_celery
 from micro.jobs.service import open_store
-from micro.jobs.work import JobWorker
+from micro.jobs.worker.runner import JobWorker
 from micro.plugin.context import RunContext
 from micro.service import Micro
 from micro.telemetry.metrics import meter_runs

@@ -106,7 +106,7 @@ def _check_plugin(grant: Grant, plugins: Plugins, name: str) -> None:
 
 def _check_job(app: Flask, grant: Grant, job_id: str) -> None:
     # Imported late: it imports SQLAlchemy.
-    from micro.jobs.store import unknown_job
+    from micro.jobs.store.store import unknown_job
 
     if not grant.allows(app.extensions["micro_jobs"].store.get(job_id).plugin):
         raise unknown_job(job_id)

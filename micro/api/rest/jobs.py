@@ -16,8 +16,8 @@ from micro.api.rest.prefer import Preference, read_preference
 from micro.api.rest.probes import readiness_of
 from micro.errors import MicroError
 from micro.jobs.filters import list_within, read_filters
+from micro.jobs.health_checks import reach_checks
 from micro.jobs.models import Event, Feed, Job
-from micro.jobs.reach import reach_checks
 from micro.jobs.service import Jobs, job_fields, outcome
 from micro.plugin.hookspecs import hookimpl
 

@@ -14,7 +14,7 @@ from openapi_spec_validator import validate
 from micro.api.rest import create_app
 from micro.api.rest.auth import OPEN_PATHS
 from micro.jobs.models import NewJob
-from micro.jobs.store import JobStore
+from micro.jobs.store.store import JobStore
 from micro.service import Micro
 
 ALL, SOME, NONE = "key-for-all-plugins", "key-for-some-of-them", "key-for-nothing-here"

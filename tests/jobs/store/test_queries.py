@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import insert, text
 
 from micro.errors import BadRequest
-from micro.jobs import reading
 from micro.jobs.models import Job, NewJob, Page, State, first_id, new_id
-from micro.jobs.schema import jobs
-from micro.jobs.store import JobStore
+from micro.jobs.store import queries
+from micro.jobs.store.schema import jobs
+from micro.jobs.store.store import JobStore
 
 PLUGINS = ("Adder", "Subtracter")
 
@@ -143,8 +143,8 @@ def test_an_empty_table_counts_to_nothing(store: JobStore) -> None:
 def test_no_listing_reads_the_whole_table(
     sqlite: JobStore, plugin: str | None, state: State | None, cursor: str | None
 ) -> None:
-    within = reading.bounds(None, None, cursor)
-    query = reading.listing(plugin is not None, state, tuple(within))
+    within = queries.bounds(None, None, cursor)
+    query = queries.listing(plugin is not None, state, tuple(within))
     plan = plan_of(sqlite, query.params(**within, plugin=plugin, most=50))
     reads = [step for step in plan if "micro_jobs" in step]
     assert reads
@@ -153,7 +153,7 @@ def test_no_listing_reads_the_whole_table(
 
 
 def test_those_that_wait_are_counted_in_the_index_alone(sqlite: JobStore) -> None:
-    for query in (reading.QUEUED, reading.COUNTS):
+    for query in (queries.QUEUED, queries.COUNTS):
         reads = [step for step in plan_of(sqlite, query) if "micro_jobs" in step]
         assert reads
         assert all("USING COVERING INDEX" in step for step in reads)

@@ -20,11 +20,11 @@ from sqlalchemy import bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 
 from micro.errors import StoreUnavailable
-from micro.jobs import rows, statements
-from micro.jobs.database import Database, now
 from micro.jobs.models import Hold, LogLine, NewJob, Progress, Renewal, State
-from micro.jobs.schema import jobs
-from micro.jobs.store import JobStore
+from micro.jobs.store import rows, statements
+from micro.jobs.store.database import Database, now
+from micro.jobs.store.schema import jobs
+from micro.jobs.store.store import JobStore
 from micro.periodic import Ticker
 
 log = logging.getLogger(__name__)

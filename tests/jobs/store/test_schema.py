@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import Connection, create_engine, inspect
 
 from micro.errors import ConfigError, StoreUnavailable
-from micro.jobs import schema
 from micro.jobs.models import NewJob, State
-from micro.jobs.store import JobStore
+from micro.jobs.store import schema
+from micro.jobs.store.store import JobStore
 
 pytestmark = pytest.mark.postgresql
 

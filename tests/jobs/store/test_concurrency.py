@@ -11,8 +11,8 @@ import pytest
 from micro.errors import TooManyRuns
 from micro.jobs.models import State
 from micro.jobs.service import Jobs
-from micro.jobs.store import JobStore
-from micro.jobs.work import JobWorker
+from micro.jobs.store.store import JobStore
+from micro.jobs.worker.runner import JobWorker
 from micro.plugin.context import RunContext
 from micro.service import Micro
 

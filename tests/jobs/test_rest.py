@@ -15,8 +15,8 @@ from werkzeug.test import TestResponse
 
 from micro.api.rest import create_app
 from micro.jobs.models import NewJob, State
-from micro.jobs.store import JobStore
-from micro.jobs.work import JobWorker
+from micro.jobs.store.store import JobStore
+from micro.jobs.worker.runner import JobWorker
 from micro.service import Micro
 
 ASYNC = {"Prefer": "respond-async"}

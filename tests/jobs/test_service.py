@@ -22,8 +22,8 @@ from micro.errors import (
 )
 from micro.jobs.models import State, new_id
 from micro.jobs.service import Jobs, job_fields, open_store, outcome
-from micro.jobs.store import JobStore
-from micro.jobs.work import JobWorker
+from micro.jobs.store.store import JobStore
+from micro.jobs.worker.runner import JobWorker
 from micro.plugin.context import RunContext
 from micro.service import Micro
 

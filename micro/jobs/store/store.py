@@ -10,8 +10,6 @@ from typing import Any
 from sqlalchemy import Select, delete, text
 
 from micro.errors import BadRequest, Conflict, JobNotFound
-from micro.jobs import reading, rows, statements, upkeep
-from micro.jobs.database import Database
 from micro.jobs.models import (
     FINISHED,
     MAX_PAGE,
@@ -27,8 +25,10 @@ from micro.jobs.models import (
     Swept,
     is_id,
 )
-from micro.jobs.rows import AnyRow
-from micro.jobs.schema import jobs
+from micro.jobs.store import maintenance, queries, rows, statements
+from micro.jobs.store.database import Database
+from micro.jobs.store.rows import AnyRow
+from micro.jobs.store.schema import jobs
 
 
 class JobStore:
@@ -102,8 +102,8 @@ class JobStore:
         if cursor is not None and not is_id(cursor):
             raise BadRequest(f"The cursor {rows.plain(cursor)!r} does not come from a page of jobs.")
         limit = max(1, min(limit, MAX_PAGE))
-        within = reading.bounds(since, until, cursor)
-        query = reading.listing(plugin is not None, state, tuple(within))
+        within = queries.bounds(since, until, cursor)
+        query = queries.listing(plugin is not None, state, tuple(within))
         with self.database.connect() as connection:
             found = connection.execute(query, {**within, "plugin": plugin, "most": limit + 1}).all()
         page = tuple(rows.brief_job(row._mapping) for row in found[:limit])
@@ -112,13 +112,13 @@ class JobStore:
     def counts(self) -> dict[State, int]:
         """Return how many jobs are in each state; this reads the whole index of finished jobs."""
         with self.database.connect() as connection:
-            found = connection.execute(reading.COUNTS).all()
+            found = connection.execute(queries.COUNTS).all()
         return dict.fromkeys(State, 0) | {State(row.state): row.n for row in found}
 
     def queued(self) -> dict[str, int]:
         """Return how many queued jobs each queue has; a queue without any is left out."""
         with self.database.connect() as connection:
-            return {row.queue: row.n for row in connection.execute(reading.QUEUED)}
+            return {row.queue: row.n for row in connection.execute(queries.QUEUED)}
 
     def events(self, job: str, after: int = 0, limit: int = MAX_PAGE) -> Feed:
         """Return the job's events after number ``after``, in order.
@@ -134,7 +134,7 @@ class JobStore:
                 # the row may come before them.
                 bounds = {"job": job, "after": after, "last": row.last_event, "most": max(1, limit)}
                 lines = connection.execute(statements.LINES, bounds).all()
-        return reading.feed(row, lines, after, whole=len(lines) < max(1, limit))
+        return queries.feed(row, lines, after, whole=len(lines) < max(1, limit))
 
     def cancel(self, job: str) -> Job:
         """Cancel a queued job, or ask the worker of a running one to stop; return the job.
@@ -206,7 +206,7 @@ class JobStore:
                 renewed = connection.execute(statement, given).all()
             if renewed and lines:
                 top = renewed[0].last_event - (progress is not None)
-                upkeep.add_lines(connection, hold.job, lines, top, renewed[0].log_lines)
+                maintenance.add_lines(connection, hold.job, lines, top, renewed[0].log_lines)
         return Renewal(True, renewed[0].cancel_requested) if renewed else Renewal(False)
 
     def finish(
@@ -242,7 +242,7 @@ class JobStore:
         with self.database.transaction() as connection:
             released = connection.execute(statements.RELEASE, given).all()
             if released:
-                upkeep.warn(connection, [(hold.job, released[0].last_event - 1, reason)])
+                maintenance.warn(connection, [(hold.job, released[0].last_event - 1, reason)])
                 return True
             row = connection.execute(statements.HOLDER, {"job": hold.job}).first()
         if row is None or row.attempt != hold.attempt:
@@ -255,19 +255,19 @@ class JobStore:
 
     def sweep(self, limit: int = 100) -> Swept:
         """Handle up to ``limit`` jobs that are due, and return which to publish; see ``upkeep.sweep``."""
-        return upkeep.sweep(self.database, self.republish, limit)
+        return maintenance.sweep(self.database, self.republish, limit)
 
     def purge(self, keep: float, limit: int = 500) -> int:
         """Delete jobs that finished more than ``keep`` seconds ago; return how many. See ``upkeep.purge``."""
-        return upkeep.purge(self.database, keep, limit)
+        return maintenance.purge(self.database, keep, limit)
 
     def lead(self, task: str, owner: str, seconds: float) -> bool:
         """Take or renew the lease on a task for one process at a time; return True if ``owner`` has it."""
-        return upkeep.lead(self.database, task, owner, seconds)
+        return maintenance.lead(self.database, task, owner, seconds)
 
     def resign(self, task: str, owner: str) -> None:
         """Give up the lease on a task, so that another process can take it at once."""
-        upkeep.resign(self.database, task, owner)
+        maintenance.resign(self.database, task, owner)
 
     def _row(self, statement: Select[Any], job: str) -> AnyRow:
         _check_id(job)

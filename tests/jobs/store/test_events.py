@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from micro.jobs import upkeep
 from micro.jobs.models import Event, Feed, Job, LogLine, Progress, State
-from micro.jobs.store import JobStore
+from micro.jobs.store import maintenance
+from micro.jobs.store.store import JobStore
 
 MOMENT = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -126,7 +126,7 @@ def test_a_log_is_bounded_and_keeps_its_newest_lines(store: JobStore, running: J
 
 
 def test_more_lines_at_once_than_a_log_holds_keep_the_newest(store: JobStore, running: Job) -> None:
-    many = upkeep.MAX_LINES + 5
+    many = maintenance.MAX_LINES + 5
     store.renew(running.hold, 60, lines=lines(*map(str, range(many))))
     assert texts(store.events(running.id))[0] == "5"
     assert store.events(running.id, after=many + 1).events[0].data["text"] == str(many - 1)

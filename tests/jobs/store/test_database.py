@@ -21,15 +21,15 @@ import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
 from micro.errors import ConfigError, StoreUnavailable
-from micro.jobs import wal
-from micro.jobs.database import Database
 from micro.jobs.models import NewJob, State
-from micro.jobs.store import JobStore
+from micro.jobs.store import sqlite_wal
+from micro.jobs.store.database import Database
+from micro.jobs.store.store import JobStore
 
 pytestmark = pytest.mark.postgresql
 
 LOCKS = Path("/proc/locks")
-LONGEST_MEGABYTES = wal.LONGEST // 1024**2
+LONGEST_MEGABYTES = sqlite_wal.LONGEST // 1024**2
 
 SECRET = NewJob("Login", {"password": "hunter2"})
 
@@ -117,7 +117,7 @@ def test_making_a_store_touches_nothing(tmp_path: Path, nobody: int) -> None:
 def test_without_its_driver_postgresql_says_what_to_install() -> None:
     program = (
         "import sys; sys.modules['psycopg'] = None\n"
-        "from micro.jobs.store import JobStore\n"
+        "from micro.jobs.store.store import JobStore\n"
         "JobStore('postgresql://micro:hunter2@db/micro')"
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
@@ -127,9 +127,7 @@ def test_without_its_driver_postgresql_says_what_to_install() -> None:
 
 
 def test_neither_flask_nor_celery_is_needed() -> None:
-    program = (
-        "import sys, micro.jobs.store; print(sorted({'flask', 'celery', 'psycopg'} & sys.modules.keys()))"
-    )
+    program = "import sys, micro.jobs.store.store; print(sorted({'flask', 'celery', 'psycopg'} & sys.modules.keys()))"
     assert subprocess.check_output([sys.executable, "-c", program], text=True) == "[]\n"
 
 
@@ -170,7 +168,7 @@ def test_the_write_ahead_log_is_kept_short(sqlite: JobStore) -> None:
     for _ in range(3 * LONGEST_MEGABYTES):
         submit_megabytes(sqlite, 1)
         sizes.append(log_size(sqlite))
-    assert max(sizes) < wal.LONGEST + 1024 * 1024
+    assert max(sizes) < sqlite_wal.LONGEST + 1024 * 1024
     assert sizes.count(0) > 1
     assert sum(sqlite.counts().values()) == len(sizes)
 
@@ -181,7 +179,7 @@ def test_a_reader_that_stays_lets_the_write_ahead_log_grow_but_stops_nobody(sqli
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM micro_jobs").fetchall()
     submit_megabytes(sqlite, 2 * LONGEST_MEGABYTES + 1)
-    assert log_size(sqlite) > 2 * wal.LONGEST
+    assert log_size(sqlite) > 2 * sqlite_wal.LONGEST
     started = monotonic()
     for _ in range(20):
         sqlite.submit(SECRET)
@@ -189,7 +187,7 @@ def test_a_reader_that_stays_lets_the_write_ahead_log_grow_but_stops_nobody(sqli
     assert pragma(sqlite, "busy_timeout") > 1000
     reader.close()
     submit_megabytes(sqlite, 2 * LONGEST_MEGABYTES)
-    assert log_size(sqlite) < wal.LONGEST
+    assert log_size(sqlite) < sqlite_wal.LONGEST
 
 
 # Outages

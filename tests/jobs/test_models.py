@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 
 from micro.errors import Conflict
 from micro.jobs.models import FINISHED, Hold, NewJob, Progress, State
-from micro.jobs.store import JobStore
+from micro.jobs.store.store import JobStore
 
 OVERDUE, SOON, LATER = -3600, 0, 3600
 OWNERS = st.sampled_from(["worker-1", "worker-2"])

@@ -20,9 +20,9 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from micro.errors import ConfigError, StoreUnavailable
-from micro.jobs import schema
-from micro.jobs.forks import ForkGate
-from micro.jobs.wal import WriteAheadLog
+from micro.jobs.store import schema
+from micro.jobs.store.fork_safety import ForkGate
+from micro.jobs.store.sqlite_wal import WriteAheadLog
 from micro.runtime.files import create_whole
 
 log = logging.getLogger(__name__)

@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from micro.jobs import rows
-from micro.jobs.database import Database, now
 from micro.jobs.models import LogLine, State, Swept, first_id
-from micro.jobs.rows import AnyRow
-from micro.jobs.schema import jobs, leases, logs
+from micro.jobs.store import rows
+from micro.jobs.store.database import Database, now
+from micro.jobs.store.rows import AnyRow
+from micro.jobs.store.schema import jobs, leases, logs
 
 # The most lines that a job's log keeps.
 MAX_LINES = 10_000

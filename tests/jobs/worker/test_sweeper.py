@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from micro.jobs.models import Job, NewJob, State
-from micro.jobs.store import JobStore
-from micro.jobs.upkeeper import Upkeeper
+from micro.jobs.store.store import JobStore
+from micro.jobs.worker.sweeper import Upkeeper
 
 Wait = Callable[..., Any]
 WEEK = 7 * 24 * 3600.0

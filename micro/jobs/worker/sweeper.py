@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from micro.errors import StoreUnavailable
-from micro.jobs.store import JobStore
+from micro.jobs.store.store import JobStore
 
 log = logging.getLogger(__name__)
 

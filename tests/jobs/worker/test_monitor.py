@@ -12,8 +12,8 @@ import pytest
 
 from micro.errors import StoreUnavailable
 from micro.jobs.models import Job, Progress, State
-from micro.jobs.store import JobStore
-from micro.jobs.watch import Terms, Watch
+from micro.jobs.store.store import JobStore
+from micro.jobs.worker.monitor import Terms, Watch
 from micro.periodic import Ticker
 
 Wait = Callable[..., Any]

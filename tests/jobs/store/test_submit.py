@@ -12,7 +12,7 @@ import pytest
 
 from micro.errors import Conflict, JobNotFound
 from micro.jobs.models import Job, NewJob, State, first_id, is_id, new_id
-from micro.jobs.store import JobStore
+from micro.jobs.store.store import JobStore
 
 
 def test_a_submitted_job_is_queued_and_found_again(store: JobStore, queued: Job) -> None:

@@ -25,11 +25,12 @@ from micro.errors import (
     StoreUnavailable,
     TimeLimit,
 )
-from micro.jobs import patience, work
+from micro.jobs import patience
 from micro.jobs.models import Job, NewJob, State
 from micro.jobs.service import Jobs
-from micro.jobs.store import JobStore
-from micro.jobs.work import JobWorker
+from micro.jobs.store.store import JobStore
+from micro.jobs.worker import runner
+from micro.jobs.worker.runner import JobWorker
 from micro.plugin.context import RunContext
 from micro.service import Micro
 
@@ -282,7 +283,7 @@ def test_a_run_that_was_taken_over_is_asked_to_stop_and_changes_nothing(
 
 
 def test_a_process_of_a_pool_is_killed(caplog: pytest.LogCaptureFixture) -> None:
-    child = Process(target=work._kill_pool_child, args=("7",), daemon=True)
+    child = Process(target=runner._kill_pool_child, args=("7",), daemon=True)
     child.start()
     child.join(8)
     assert child.exitcode == -signal.SIGKILL

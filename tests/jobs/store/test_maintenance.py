@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from micro.jobs import upkeep
 from micro.jobs.models import Job, LogLine, NewJob, State, Swept
-from micro.jobs.schema import logs
-from micro.jobs.store import JobStore
+from micro.jobs.store import maintenance
+from micro.jobs.store.schema import logs
+from micro.jobs.store.store import JobStore
 
 pytestmark = pytest.mark.postgresql
 
@@ -217,7 +217,7 @@ def test_the_clean_up_goes_by_bounded_steps_oldest_first(store: JobStore) -> Non
 
 def test_jobs_with_long_logs_go_a_few_at_a_time(store: JobStore) -> None:
     for _ in range(4):
-        finish(store, lines=upkeep.MOST_LINES // 2 - 1)
+        finish(store, lines=maintenance.MOST_LINES // 2 - 1)
     assert [store.purge(keep=-60) for _ in range(3)] == [2, 2, 0]
     assert _lines(store) == 0
 
@@ -227,7 +227,9 @@ def _grow_older(store: JobStore, age: timedelta, finished: str) -> None:
     seconds = age.total_seconds()
     past = datetime.now().timestamp() - seconds
     with store.database.connect() as connection:
-        connection.exec_driver_sql(f"UPDATE micro_jobs SET id = '{upkeep.first_id(past)}', created = {past}")
+        connection.exec_driver_sql(
+            f"UPDATE micro_jobs SET id = '{maintenance.first_id(past)}', created = {past}"
+        )
         connection.exec_driver_sql(f"UPDATE micro_jobs SET {finished}")
 
 
@@ -245,4 +247,4 @@ def _due(store: JobStore, job: Job) -> float:
 
 def _now(store: JobStore) -> float:
     with store.database.connect() as connection:
-        return connection.execute(select(upkeep.now())).scalar_one()
+        return connection.execute(select(maintenance.now())).scalar_one()

@@ -21,12 +21,12 @@ from celery.exceptions import Ignore
 
 from micro.correlation import CALL, Call, working_for
 from micro.errors import MicroError, PluginFailed, PluginNotFound, StoreUnavailable, error_fields
-from micro.jobs.ledger import LateRecord, Ledger
 from micro.jobs.models import Job, State
 from micro.jobs.patience import PATIENCE, persist
 from micro.jobs.service import new_job, outcome, was_cancelled
-from micro.jobs.store import JobStore
-from micro.jobs.watch import Record, Terms, Watch, time_limit
+from micro.jobs.store.store import JobStore
+from micro.jobs.worker.batch_writer import LateRecord, Ledger
+from micro.jobs.worker.monitor import Record, Terms, Watch, time_limit
 from micro.periodic import Ticker
 from micro.plugin.context import RunContext
 from micro.plugin.hookspecs import hookimpl

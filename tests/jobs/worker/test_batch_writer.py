@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from micro.jobs.ledger import LateRecord, Ledger
 from micro.jobs.models import LogLine, NewJob, Progress, State
-from micro.jobs.store import JobStore
+from micro.jobs.store.store import JobStore
+from micro.jobs.worker.batch_writer import LateRecord, Ledger
 from micro.periodic import Ticker
 
 pytestmark = pytest.mark.postgresql

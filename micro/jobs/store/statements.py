@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy import Boolean, Integer, Text, and_, bindparam, case, func, not_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from micro.jobs.database import now
 from micro.jobs.models import ACTIVE, State
-from micro.jobs.schema import jobs, logs
+from micro.jobs.store.database import now
+from micro.jobs.store.schema import jobs, logs
 
 _c = jobs.c
 _this = _c.id == bindparam("job")

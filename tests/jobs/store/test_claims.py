@@ -10,7 +10,7 @@ import pytest
 
 from micro.errors import Conflict, JobNotFound
 from micro.jobs.models import Hold, Job, NewJob, Progress, State, new_id
-from micro.jobs.store import JobStore
+from micro.jobs.store.store import JobStore
 
 
 def expired(store: JobStore, attempts: int = 3) -> Job:

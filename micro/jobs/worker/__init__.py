@@ -1,0 +1,1 @@
+"""What a Celery node does for jobs: run, watch, record, clean up."""
