@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from micro.errors import AlreadyRunning, ConfigError
 from micro.runtime.files import lock
-from micro.server.process import Process
+from micro.server.supervisor.process import Process
 
 NAME = "broker"
 

@@ -22,12 +22,12 @@ from micro.server.agreement import RELOAD
 from micro.server.broker import embedded_broker
 from micro.server.cautions import can_watch, cautions
 from micro.server.child import Role, forget, reason_in
-from micro.server.logfile import LogFile
 from micro.server.logs import json_line
-from micro.server.process import Process
 from micro.server.reload import TRIAL, Reload
 from micro.server.reporting import Report
-from micro.server.supervisor import NAME, ChildFailed, Limits, Supervisor
+from micro.server.supervisor.logfile import LogFile
+from micro.server.supervisor.process import Process
+from micro.server.supervisor.supervisor import NAME, ChildFailed, Limits, Supervisor
 from micro.server.terminal import Terminal
 from micro.telemetry.metrics_folder import metrics_variable, prepare_metrics, remove_metrics
 

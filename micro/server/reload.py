@@ -12,11 +12,11 @@ from micro.runtime import ready_files
 from micro.runtime.ready_files import read_ready
 from micro.server import requests
 from micro.server.child import reason_in
-from micro.server.errand import End
-from micro.server.keeper import ChildFailed
-from micro.server.process import Process
 from micro.server.requests import Outcome
-from micro.server.supervisor import Supervisor
+from micro.server.supervisor.managed_process import ChildFailed
+from micro.server.supervisor.oneshot import End
+from micro.server.supervisor.process import Process
+from micro.server.supervisor.supervisor import Supervisor
 
 TRIAL = "trial"
 TRIAL_SECONDS = 120.0

@@ -12,7 +12,7 @@ from micro._version import __version__
 from micro.config.settings import Settings
 from micro.runtime.files import remove, write_whole
 from micro.runtime.status import iso, status_file
-from micro.server.keeper import Status
+from micro.server.supervisor.managed_process import Status
 
 
 class Report:

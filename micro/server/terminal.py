@@ -9,7 +9,7 @@ from typing import TextIO
 
 from micro.server.broker import NAME as BROKER
 from micro.server.child import REASON
-from micro.server.output import Output
+from micro.server.supervisor.output import Output
 
 # Lines that Valkey writes at every start and stop, at the same level as its errors.
 _ROUTINE = re.compile(r"Memory overcommit must be enabled|scheduling shutdown|bye bye")

@@ -36,7 +36,7 @@ from micro.runtime.ready_files import generations, tell_left, tell_ready
 from micro.server.child import Role, load
 from micro.server.exporter import Exporter, open_exporter
 from micro.server.logs import configure_logging
-from micro.server.signals import keep_from_children
+from micro.server.supervisor.signals import keep_from_children
 from micro.service import Micro
 
 log = logging.getLogger(__name__)

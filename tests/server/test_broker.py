@@ -20,9 +20,9 @@ import pytest
 
 from micro.errors import EXIT_RUNNING, EXIT_USAGE, AlreadyRunning, ConfigError
 from micro.server.broker import EmbeddedBroker, answers, embedded_broker
-from micro.server.process import Child
+from micro.server.supervisor.process import Child
 
-CHILDREN = Path(__file__).with_name("children")
+CHILDREN = Path(__file__).parent / "supervisor" / "children"
 WaitUntil = Callable[..., Any]
 Run = Callable[..., AbstractContextManager[Child]]
 

@@ -36,7 +36,7 @@ from micro.server.child import Role, load
 from micro.server.http.body import BodyLimits
 from micro.server.http.bridge import Bridge
 from micro.server.http.worker import IGNORED, BridgeWorker
-from micro.server.signals import keep_from_children
+from micro.server.supervisor.signals import keep_from_children
 from micro.service import Micro
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from uvicorn_worker import UvicornWorker
 from micro.server.http.access_log import AccessLog
 from micro.server.http.bridge import Bridge
 from micro.server.http.protocols import HeadLimits, MicroProtocol, RefuseWebSocket
-from micro.server.signals import keep_from_children
+from micro.server.supervisor.signals import keep_from_children
 
 _ACCEPTING_SECONDS = 0.05
 _MOST_HEARTBEAT_SECONDS = 1.0

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from micro.api.rest import create_app
-from micro.server.keeper import State, Status
 from micro.server.reporting import Report
+from micro.server.supervisor.managed_process import State, Status
 from micro.service import Micro
 
 MakeMicro = Callable[..., Micro]

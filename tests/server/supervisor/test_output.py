@@ -11,7 +11,7 @@ from typing import TextIO
 
 import pytest
 
-from micro.server.output import LineSplitter, Output
+from micro.server.supervisor.output import LineSplitter, Output
 
 NAMES = ["rest", "worker1"]
 # More than any pipe holds.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from micro.errors import ConfigError
-from micro.server.logfile import BACKUPS, LogFile
+from micro.server.supervisor.logfile import BACKUPS, LogFile
 
 OpenLog = Callable[..., LogFile]
 

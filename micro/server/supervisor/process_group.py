@@ -8,9 +8,9 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from micro.server.errand import Errand
-from micro.server.keeper import ChildFailed, Keeper, Status
-from micro.server.process import Process, reap_orphans
+from micro.server.supervisor.managed_process import ChildFailed, Keeper, Status
+from micro.server.supervisor.oneshot import Errand
+from micro.server.supervisor.process import Process, reap_orphans
 
 Done = Callable[[ChildFailed | None], None]
 """Called when a renewal ends: with None if all processes were replaced, else with the error that ended it."""

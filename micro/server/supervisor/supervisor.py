@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 
 from micro.errors import EXIT_FAILED, EXIT_OK
-from micro.server.crew import Crew, Done
-from micro.server.errand import End, Errand
-from micro.server.guard import Guard
-from micro.server.keeper import ChildFailed, Keeper, Limits, State, Status
-from micro.server.output import Output
-from micro.server.process import Process
-from micro.server.signals import SignalQueue
+from micro.server.supervisor.managed_process import ChildFailed, Keeper, Limits, State, Status
+from micro.server.supervisor.oneshot import End, Errand
+from micro.server.supervisor.orphan_guard import Guard
+from micro.server.supervisor.output import Output
+from micro.server.supervisor.process import Process
+from micro.server.supervisor.process_group import Crew, Done
+from micro.server.supervisor.signals import SignalQueue
 
 __all__ = ["NAME", "ChildFailed", "Limits", "Process", "State", "Status", "Supervisor"]
 

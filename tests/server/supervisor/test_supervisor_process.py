@@ -174,7 +174,7 @@ def test_a_guard_is_not_held_up_by_who_has_ended() -> None:
     ended = subprocess.Popen(("true",))
     ended.wait()
     told = f"+ {ended.pid} 0 {signal.SIGTERM.value}\n"
-    program = "import sys; from micro.server.guard import main; main(sys.stdin, 60)"
+    program = "import sys; from micro.server.supervisor.orphan_guard import main; main(sys.stdin, 60)"
     subprocess.run([sys.executable, "-c", program], input=told, text=True, timeout=8, check=True)
 
 
@@ -244,7 +244,7 @@ def test_as_pid_1_it_reaps_orphans_and_stops_on_sigterm(start: Start, as_pid_1: 
     code, errors = running.end()
     assert code == 0, errors
     assert "one   | bye" in errors
-    assert "guard.py" not in (running.folder / "processes").read_text()
+    assert "orphan_guard.py" not in (running.folder / "processes").read_text()
 
 
 def test_as_pid_1_it_goes_on_restarting_what_dies(start: Start, as_pid_1: tuple[str, ...]) -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from micro.errors import EXIT_FAILED, MicroError
-from micro.server.guard import Guard
-from micro.server.process import Child, Process, describe_exit
+from micro.server.supervisor.orphan_guard import Guard
+from micro.server.supervisor.process import Child, Process, describe_exit
 
 # Enough to reach the longest pause; without a limit 2**failures would overflow a float some day.
 _MOST_DOUBLINGS = 16

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from micro.server.guard import Guard
-from micro.server.process import Child, Process, describe_exit
+from micro.server.supervisor.orphan_guard import Guard
+from micro.server.supervisor.process import Child, Process, describe_exit
 
 
 @dataclass(frozen=True)

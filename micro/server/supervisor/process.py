@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from micro.server.output import LineSplitter
+from micro.server.supervisor.output import LineSplitter
 
 _CHUNK = 64 * 1024
 # The largest capacity of a pipe. Reading that much gets all output of an ended child process, but does not

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from micro.server.errand import End
-from micro.server.keeper import ChildFailed
-from micro.server.output import Output
-from micro.server.supervisor import NAME, Limits, Process, State, Supervisor
+from micro.server.supervisor.managed_process import ChildFailed
+from micro.server.supervisor.oneshot import End
+from micro.server.supervisor.output import Output
+from micro.server.supervisor.supervisor import NAME, Limits, Process, State, Supervisor
 
 LIMITS = Limits(grace=5, least_grace=0.3, boot=8, settle=0.05, pause=0.01, poll=0.01)
 FOREVER = "while :; do sleep 0.02; done"

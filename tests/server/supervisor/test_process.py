@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from micro.server.process import Child, Process, describe_exit
+from micro.server.supervisor.process import Child, Process, describe_exit
 
 ESCAPE = """
 import os, sys

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from micro.errors import MicroError
-from micro.server.output import Output
-from micro.server.supervisor import NAME, Limits, Process, Supervisor
+from micro.server.supervisor.output import Output
+from micro.server.supervisor.supervisor import NAME, Limits, Process, Supervisor
 
 
 def process(name: str, script: str, up: str, **options: Any) -> Process:

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import pytest
 
 from micro.errors import MicroError
-from micro.server.output import Output
-from micro.server.supervisor import NAME, ChildFailed, Limits, Process, State, Status, Supervisor
+from micro.server.supervisor.output import Output
+from micro.server.supervisor.supervisor import NAME, ChildFailed, Limits, Process, State, Status, Supervisor
 
 FAST = Limits(
     grace=5, least_grace=0.3, boot=8, settle=0.05, pause=0.01, longest_pause=0.04, steady=60, poll=0.01

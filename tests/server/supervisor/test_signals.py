@@ -11,7 +11,7 @@ pytestmark = pytest.mark.measured
 
 PROGRAM = """
 import multiprocessing, os, signal, socket, threading, time
-from micro.server.signals import keep_from_children
+from micro.server.supervisor.signals import keep_from_children
 
 def own(*_): pass
 def of_plugin(*_): os._exit(7)

@@ -1,0 +1,1 @@
+"""Starts, watches and stops child processes; knows nothing of plugins."""
