@@ -9,7 +9,7 @@ import click
 from micro.cli.options import resolve, settings_options
 from micro.errors import EXIT_FAILED, ConfigError, MicroError
 from micro.runtime.discovery import find_running
-from micro.server import requests
+from micro.server.reload import requests
 
 
 class NotRunning(MicroError):

@@ -13,7 +13,7 @@ from micro.config.settings import Settings
 from micro.errors import EXIT_OK
 from micro.server.daemon import run_detached
 from micro.server.launch import Serving, serve
-from micro.server.logs import json_line
+from micro.server.log_config import json_line
 
 
 def serve_in_foreground(settings: Settings) -> int:

@@ -14,7 +14,7 @@ from micro.errors import MicroError
 from micro.runtime import ready_files
 from micro.runtime.files import remove
 from micro.runtime.settings_file import settings_file
-from micro.server.logs import configure_logging
+from micro.server.log_config import configure_logging
 
 if TYPE_CHECKING:
     from micro.service import Micro

@@ -16,19 +16,19 @@ from micro.errors import MicroError
 from micro.runtime.folders import claimed, prepare_folders
 from micro.runtime.ready_files import REST, has_left, process_names, read_ready
 from micro.runtime.settings_file import settings_file, write_settings
-from micro.server import requests
-from micro.server.addresses import listening
-from micro.server.agreement import RELOAD
 from micro.server.broker import embedded_broker
-from micro.server.cautions import can_watch, cautions
 from micro.server.child import Role, forget, reason_in
-from micro.server.logs import json_line
-from micro.server.reload import TRIAL, Reload
-from micro.server.reporting import Report
+from micro.server.http.sockets import listening
+from micro.server.log_config import json_line
+from micro.server.log_filter import Terminal
+from micro.server.reload import requests
+from micro.server.reload.generation import RELOAD
+from micro.server.reload.reload import TRIAL, Reload
+from micro.server.startup_warnings import can_watch, cautions
+from micro.server.status_writer import Report
 from micro.server.supervisor.logfile import LogFile
 from micro.server.supervisor.process import Process
 from micro.server.supervisor.supervisor import NAME, ChildFailed, Limits, Supervisor
-from micro.server.terminal import Terminal
 from micro.telemetry.metrics_folder import metrics_variable, prepare_metrics, remove_metrics
 
 WATCHER = "watcher"
@@ -137,13 +137,13 @@ def _serving_processes(settings: Settings, stack: ExitStack) -> Callable[[int], 
 
 def _watcher(settings: Settings) -> Iterator[Process]:
     if settings.reload == "watch" and can_watch():
-        yield _child(settings, Role(WATCHER), "watcher", -1)
+        yield _child(settings, Role(WATCHER), "reload.watcher", -1)
 
 
 def _trial(settings: Settings, generation: int) -> Process:
     """Make the one-shot process that validates the plugins before a reload."""
     # metrics=False: runs of examples must not count as runs of the service.
-    return _child(replace(settings, metrics=False), Role(TRIAL, generation), "trial", -1)
+    return _child(replace(settings, metrics=False), Role(TRIAL, generation), "reload.validate", -1)
 
 
 def _forget(settings: Settings, names: list[str]) -> None:

@@ -35,7 +35,7 @@ from micro.jobs.worker.sweeper import Upkeeper
 from micro.runtime.ready_files import generations, tell_left, tell_ready
 from micro.server.child import Role, load
 from micro.server.exporter import Exporter, open_exporter
-from micro.server.logs import configure_logging
+from micro.server.log_config import configure_logging
 from micro.server.supervisor.signals import keep_from_children
 from micro.service import Micro
 

@@ -15,8 +15,8 @@ from micro.config.settings import Settings
 from micro.errors import BrokerUnreachable
 from micro.runtime.ready_files import generations, read_ready, tell_ready
 from micro.runtime.settings_file import settings_file, write_settings
-from micro.server import trial
 from micro.server.child import REASON, Role, forget, reason_in, run_child
+from micro.server.reload import validate
 
 
 @pytest.fixture
@@ -111,5 +111,5 @@ def test_plugins_are_not_tried_by_another_version_than_the_one_that_runs(
     file.write_text(json.dumps({**content, "version": "4.0.0a1"}))
     # Other commands go on working, as `micro stop` has to.
     assert restore_settings(file.read_text()).reload == "watch"
-    assert run_child(trial.main, [str(file), "trial", "2"]) == 2
+    assert run_child(validate.main, [str(file), "trial", "2"]) == 2
     assert "Error: Micro 4.0.0a1 runs, but Micro " in capsys.readouterr().err

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.measured
 PROGRAM = """
 import signal, sys, time
 from pathlib import Path
-from micro.server.reload import Hangup
+from micro.server.reload.reload import Hangup
 
 if sys.argv[1] == "nohup":
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

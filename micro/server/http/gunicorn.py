@@ -31,11 +31,11 @@ from micro.errors import (
 )
 from micro.runtime.health import NotReady
 from micro.runtime.ready_files import REST, generations, tell_ready
-from micro.server.agreement import Agreement
 from micro.server.child import Role, load
 from micro.server.http.body import BodyLimits
 from micro.server.http.bridge import Bridge
 from micro.server.http.worker import IGNORED, BridgeWorker
+from micro.server.reload.generation import Agreement
 from micro.server.supervisor.signals import keep_from_children
 from micro.service import Micro
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from micro.api.rest import create_app
-from micro.server.reporting import Report
+from micro.server.status_writer import Report
 from micro.server.supervisor.managed_process import State, Status
 from micro.service import Micro
 

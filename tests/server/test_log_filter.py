@@ -7,7 +7,7 @@ from typing import TextIO
 
 import pytest
 
-from micro.server.terminal import Terminal
+from micro.server.log_filter import Terminal
 
 NAMES = ("micro", "broker", "rest")
 

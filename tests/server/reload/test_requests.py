@@ -14,8 +14,8 @@ from micro.config.loading import load_settings
 from micro.config.settings import Settings
 from micro.runtime.discovery import Running
 from micro.runtime.ready_files import NotTold, tell_ready
-from micro.server import requests
-from micro.server.requests import NoAnswer, Outcome
+from micro.server.reload import requests
+from micro.server.reload.requests import NoAnswer, Outcome
 
 
 @pytest.fixture

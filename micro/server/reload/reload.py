@@ -10,9 +10,9 @@ from contextlib import suppress
 from micro.config.settings import Settings
 from micro.runtime import ready_files
 from micro.runtime.ready_files import read_ready
-from micro.server import requests
 from micro.server.child import reason_in
-from micro.server.requests import Outcome
+from micro.server.reload import requests
+from micro.server.reload.requests import Outcome
 from micro.server.supervisor.managed_process import ChildFailed
 from micro.server.supervisor.oneshot import End
 from micro.server.supervisor.process import Process

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
-from micro.server import watcher
+from micro.server.reload import watcher
 
 Wait = Callable[..., object]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from micro.errors import ConfigError
-from micro.server.addresses import AddressError, listening
+from micro.server.http.sockets import AddressError, listening
 
 
 def test_a_port_is_listened_on_until_the_end() -> None:

@@ -14,7 +14,7 @@ from micro.config.loading import load_settings
 from micro.config.settings import Settings
 from micro.runtime.ready_files import tell_ready
 from micro.runtime.status import read_status, status_file
-from micro.server.reporting import Report
+from micro.server.status_writer import Report
 from micro.server.supervisor.managed_process import State, Status
 
 UP = Status("rest", 42, State.UP, 0, 1.5)

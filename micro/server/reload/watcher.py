@@ -15,8 +15,8 @@ from micro.config.settings import Settings
 from micro.plugin.fingerprint import fingerprints, installed_folders, is_being_installed, tells_of_packages
 from micro.runtime.discovery import Running
 from micro.runtime.ready_files import process_names, read_ready, tell_ready
-from micro.server import requests
 from micro.server.child import Role
+from micro.server.reload import requests
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from micro.config.loading import load_settings
 from micro.correlation import Call, working_for
 from micro.errors import ConfigError
 from micro.plugin.context import RunContext
-from micro.server.logs import json_line, make_formatter
+from micro.server.log_config import json_line, make_formatter
 from micro.service import Micro
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

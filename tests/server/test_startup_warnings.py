@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from micro.config.loading import load_settings
-from micro.server.cautions import cautions
+from micro.server.startup_warnings import cautions
 
 
 @pytest.mark.parametrize("bind", ["127.0.0.1:80", "127.1.2.3:80", "[::1]:80", "localhost:80", "unix:/x"])

@@ -1,0 +1,1 @@
+"""Brings changed plugins into service."""
