@@ -15,11 +15,11 @@ from __future__ import annotations
 import os
 
 from micro.client.client import Client
+from micro.client.errors import JobCancelled, NoAnswer, ServiceUnreachable
 from micro.client.http import HttpService
+from micro.client.http_transport import Wire
 from micro.client.job import Job, Progress
 from micro.client.service import Event
-from micro.client.trouble import JobCancelled, NoAnswer, ServiceUnreachable
-from micro.client.wire import Wire
 
 __all__ = [
     "Client",

@@ -12,11 +12,11 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from micro.client.errors import ServiceUnreachable
+from micro.client.http_transport import Wire
 from micro.client.parameters import to_json
 from micro.client.patience import repeated
 from micro.client.service import Event, Feed, Fields
-from micro.client.trouble import ServiceUnreachable
-from micro.client.wire import Wire
 
 
 class HttpService:

@@ -8,9 +8,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+from micro.client.errors import JobCancelled, ServiceUnreachable, error_of
 from micro.client.patience import Patience
 from micro.client.service import Event, Fields, Service
-from micro.client.trouble import JobCancelled, ServiceUnreachable, error_of
 from micro.errors import StoreUnavailable
 
 _FINISHED = ("succeeded", "failed", "cancelled")

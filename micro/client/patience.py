@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from micro.client.trouble import NoAnswer, ServiceUnreachable
+from micro.client.errors import NoAnswer, ServiceUnreachable
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _PATIENCE = 3.0

@@ -22,7 +22,7 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from micro.client.trouble import NoAnswer, ServiceUnreachable, error_of
+from micro.client.errors import NoAnswer, ServiceUnreachable, error_of
 from micro.config.redaction import masked_urls
 from micro.correlation import http_headers
 from micro.errors import ConfigError
