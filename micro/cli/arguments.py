@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from micro.cli.words import Schema, alternatives
+from micro.cli.schema_text import Schema, alternatives
 from micro.contract.decoding import parse_parameters
 from micro.errors import BadRequest
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from micro.cli import COMMANDS
+from micro.cli.commands import COMMANDS
 from micro.cli.options import resolve, settings_options
 from micro.errors import EXIT_USAGE
 
@@ -20,7 +20,7 @@ class MicroGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
-            command: click.Command = import_module(f"micro.cli.{cmd_name}").command
+            command: click.Command = import_module(f"micro.cli.commands.{cmd_name}").command
             return command
         return self.commands.get(cmd_name) or self._of_plugins(ctx, cmd_name)
 
@@ -94,6 +94,6 @@ def _serve(ctx: click.Context, *, daemon: bool) -> None:
         click.echo(ctx.get_help())
         click.echo("\nError: nothing to serve; give -G for REST, -C for Celery, or both.", err=True)
         ctx.exit(EXIT_USAGE)
-    from micro.cli import serve
+    from micro.cli.commands import serve
 
     ctx.exit(serve.serve_in_background(settings) if daemon else serve.serve_in_foreground(settings))

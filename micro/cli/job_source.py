@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from micro.cli.options import resolve, settings_options
-from micro.cli.table_service import TableClient
+from micro.cli.table_client import TableClient
 from micro.client import Client, connect
 from micro.runtime.discovery import settings_in_use
 

@@ -10,7 +10,7 @@ import click
 
 from micro.cli.job_views import log_line, print_json, reason
 from micro.cli.progress import ProgressBar
-from micro.cli.table_service import TableClient
+from micro.cli.table_client import TableClient
 from micro.client import Event, Job
 from micro.errors import EXIT_FAILED, EXIT_OK
 from micro.service import Micro

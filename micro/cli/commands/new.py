@@ -15,7 +15,7 @@ import click
 
 from micro.plugin.names import slug
 
-_TEMPLATES = Path(__file__).with_name("templates")
+_TEMPLATES = Path(__file__).parents[1] / "templates"
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", re.ASCII | re.IGNORECASE)
 _OWN_MODULES = ("micro", "micro_plugins")
 _OWN_CLASSES = ("PluginBase", "PluginDescription")

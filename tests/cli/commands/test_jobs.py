@@ -18,7 +18,7 @@ from click.testing import Result
 from werkzeug.serving import make_server
 
 from micro.api.rest import create_app
-from micro.cli.table_service import TableClient
+from micro.cli.table_client import TableClient
 from micro.cli.watch import run_as_job
 from micro.config.loading import load_settings
 from micro.config.settings import Settings

@@ -10,10 +10,10 @@ import click
 
 from micro.api.rest.openapi import address
 from micro.cli.calls import curl_line, micro_line
-from micro.cli.completion import complete_plugin
+from micro.cli.commands.completion import complete_plugin
 from micro.cli.options import load, resolve, settings_options
+from micro.cli.schema_text import Schema, in_words
 from micro.cli.tables import print_table
-from micro.cli.words import Schema, in_words
 from micro.plugin.examples import Example, usable_examples
 from micro.plugin.plugin import Plugin
 from micro.service import Micro

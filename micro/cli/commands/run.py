@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from micro.cli.arguments import read_arguments
-from micro.cli.completion import complete_plugin
+from micro.cli.commands.completion import complete_plugin
 from micro.cli.options import load, resolve, settings_options
 from micro.cli.progress import ProgressBar
 from micro.cli.watch import run_as_job

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from micro.cli.words import in_words
+from micro.cli.schema_text import in_words
 
 ROOT = {
     "$defs": {
