@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 _LINGER_SECONDS = 10.0
 
 
-class Ticker:
+class PeriodicCalls:
     """Calls each added function about every ``seconds`` until it is removed.
 
     One thread serves all functions, because starting a thread for each short run would cost more than the

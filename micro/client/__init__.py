@@ -17,7 +17,7 @@ import os
 from micro.client.client import Client
 from micro.client.errors import JobCancelled, NoAnswer, ServiceUnreachable
 from micro.client.http import HttpService
-from micro.client.http_transport import Wire
+from micro.client.http_transport import HttpTransport
 from micro.client.job import Job, Progress
 from micro.client.service import Event
 
@@ -40,4 +40,4 @@ def connect(url: str, *, api_key: str | None = None, timeout: float | None = 60.
     may take, including the result of a run. Raises ConfigError for a URL of another kind.
     """
     key = os.environ.get("MICRO_API_KEY") if api_key is None else api_key
-    return Client(HttpService(Wire(url, key, timeout)))
+    return Client(HttpService(HttpTransport(url, key, timeout)))

@@ -13,7 +13,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from micro.client.errors import ServiceUnreachable
-from micro.client.http_transport import Wire
+from micro.client.http_transport import HttpTransport
 from micro.client.parameters import to_json
 from micro.client.patience import repeated
 from micro.client.service import Event, Feed, Fields
@@ -22,7 +22,7 @@ from micro.client.service import Event, Feed, Fields
 class HttpService:
     """The operations of the service that ``wire`` sends requests to."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: HttpTransport) -> None:
         self._wire = wire
         self.url = wire.url
 

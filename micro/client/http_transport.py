@@ -48,7 +48,7 @@ _BROKER_HINT = "; to run plugins through a broker, use micro.api.endpoints.Reque
 _NOT_SENT = (NewConnectionError, ConnectTimeoutError, ProxyError, LocationValueError)
 
 
-class Wire:
+class HttpTransport:
     """Requests to one base URL; safe to share between threads.
 
     ``timeout`` is how many seconds a response may take (None: no limit). Raises ConfigError for a bad URL.

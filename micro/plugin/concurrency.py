@@ -12,7 +12,7 @@ from micro.plugin.context import RunContext
 _LOOK_SECONDS = 0.2
 
 
-class Slots:
+class ConcurrencyLimit:
     """The slots for concurrent runs of one plugin in this process."""
 
     def __init__(self, plugin: str, count: int) -> None:

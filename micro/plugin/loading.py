@@ -11,11 +11,11 @@ import pluggy
 
 from micro.config.settings import Settings, check_plugin_path
 from micro.errors import PluginLoadError
-from micro.plugin.concurrency import Slots
+from micro.plugin.concurrency import ConcurrencyLimit
 from micro.plugin.entry_points import find_packages, load_package
 from micro.plugin.hook_manager import create_hook_manager
 from micro.plugin.imports.folders import FolderScan, install, load_folder, scan_folders, unload_folder
-from micro.plugin.names import Selection
+from micro.plugin.names import PluginSelection
 from micro.plugin.plugin import Plugin, Plugins, Source
 from micro.plugin.pluginbase import PluginBase, PluginDescription, is_plugin_class
 
@@ -28,7 +28,7 @@ def load_plugins(settings: Settings) -> Plugins:
     scan = _scan_folders(settings)
     sources = [*_folder_sources(scan), *_package_sources()]
     left_out = [each.path.name for each in scan.left_out]
-    selection = Selection(settings, [*left_out, *(source.name for source in sources)])
+    selection = PluginSelection(settings, [*left_out, *(source.name for source in sources)])
     for each in scan.left_out:
         if selection.imports(each.path.name):
             plugins.leave_out(each.path.name, f"folder {each.path}", PluginLoadError(each.reason))
@@ -56,7 +56,7 @@ def _package_sources() -> Iterator[Source]:
         yield Source(package.name, package.origin, partial(load_package, package), package=package)
 
 
-def _load(source: Source, plugins: Plugins, selection: Selection) -> None:
+def _load(source: Source, plugins: Plugins, selection: PluginSelection) -> None:
     """Load one source; undo its import and registration if it serves nothing."""
     try:
         found = source.load()
@@ -84,7 +84,7 @@ def _withdraw(source: Source, hooks: pluggy.PluginManager) -> None:
         unload_folder(source.folder)
 
 
-def _serve(found: object, source: Source, plugins: Plugins, selection: Selection) -> bool:
+def _serve(found: object, source: Source, plugins: Plugins, selection: PluginSelection) -> bool:
     """Add the plugins of a source; return True if any of them, or its hooks alone, are served."""
     offered = [_plugin(description, found, source) for description in _offered(found, plugins.hooks)]
     if not offered:
@@ -133,7 +133,7 @@ def _plugin(description: object, found: object, source: Source) -> Plugin:
         cls = _only_class(_module(found, source))
     if not is_plugin_class(cls):
         raise PluginLoadError(f"expected `instance` to be a PluginBase subclass with run(), found {cls!r}")
-    slots = Slots(name, description.concurrency) if description.concurrency else None
+    slots = ConcurrencyLimit(name, description.concurrency) if description.concurrency else None
     return Plugin(name, cls, description, source, slots)
 
 

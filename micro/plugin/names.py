@@ -34,7 +34,7 @@ def suggestion(name: str, names: Iterable[str]) -> str:
     return "; GET /plugins or `micro plugins` lists them"
 
 
-class Selection:
+class PluginSelection:
     """The two lists, matched loosely against folders, entry points and plugins.
 
     A name in them means whatever of these has it; where it means a folder or an entry point,

@@ -13,7 +13,7 @@ import pluggy
 
 from micro.contract.contract import Contract, build_contract
 from micro.errors import MicroError, PluginLoadError, PluginNotFound, one_line
-from micro.plugin.concurrency import Slots
+from micro.plugin.concurrency import ConcurrencyLimit
 from micro.plugin.entry_points import Package
 from micro.plugin.imports.folders import PluginFolder
 from micro.plugin.names import as_asked, slug, suggestion
@@ -46,7 +46,7 @@ class Plugin:
     cls: type[PluginBase]
     description: PluginDescription
     source: Source
-    slots: Slots | None = None
+    slots: ConcurrencyLimit | None = None
 
     @property
     def origin(self) -> str:

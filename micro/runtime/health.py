@@ -28,7 +28,7 @@ class NotReady(MicroError):
 
 
 @dataclass(frozen=True)
-class Result:
+class HealthResult:
     """The result of a check: whether it passed, and a short detail."""
 
     name: str
@@ -46,7 +46,7 @@ class Readiness:
     def __init__(self, patience: float = _PATIENCE_SECONDS) -> None:
         self._patience = patience
         self._local: dict[str, Check] = {}
-        self._remote: dict[str, Inquiry[Result]] = {}
+        self._remote: dict[str, Inquiry[HealthResult]] = {}
 
     def add(self, name: str, check: Check, *, remote: bool = False) -> None:
         """Add a check; it replaces a check of the same name."""
@@ -55,7 +55,7 @@ class Readiness:
         else:
             self._local[name] = check
 
-    def results(self) -> list[Result]:
+    def results(self) -> list[HealthResult]:
         """Run every check and return the results."""
         found = [ask(name, check) for name, check in self._local.items()]
         remote = list(self._remote.items())
@@ -64,7 +64,7 @@ class Readiness:
         deadline = time.monotonic() + self._patience
         late = f"no answer within {self._patience:g} s"
         return found + [
-            each.end(deadline, self._patience) or Result(name, False, late) for name, each in remote
+            each.end(deadline, self._patience) or HealthResult(name, False, late) for name, each in remote
         ]
 
 
@@ -103,12 +103,12 @@ class Inquiry(Generic[Found]):
             self._done.set()
 
 
-def ask(name: str, check: Check) -> Result:
+def ask(name: str, check: Check) -> HealthResult:
     """Run one check; an exception becomes a failed result."""
     try:
-        return Result(name, True, masked_urls(check()))
+        return HealthResult(name, True, masked_urls(check()))
     except MicroError as err:
-        return Result(name, False, masked_urls(err.message))
+        return HealthResult(name, False, masked_urls(err.message))
     # The check may be a plugin's or a library's code, so any exception is possible.
     except Exception as err:
-        return Result(name, False, masked_urls(one_line(err)))
+        return HealthResult(name, False, masked_urls(one_line(err)))

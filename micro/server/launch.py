@@ -20,15 +20,15 @@ from micro.server.broker import embedded_broker
 from micro.server.child import Role, forget, reason_in
 from micro.server.http.sockets import listening
 from micro.server.log_config import json_line
-from micro.server.log_filter import Terminal
+from micro.server.log_filter import LogFilter
 from micro.server.reload import requests
 from micro.server.reload.generation import RELOAD
 from micro.server.reload.reload import TRIAL, Reload
-from micro.server.startup_warnings import can_watch, cautions
-from micro.server.status_writer import Report
+from micro.server.startup_warnings import can_watch, startup_warnings
+from micro.server.status_writer import StatusWriter
 from micro.server.supervisor.logfile import LogFile
 from micro.server.supervisor.process import Process
-from micro.server.supervisor.supervisor import NAME, ChildFailed, Limits, Supervisor
+from micro.server.supervisor.supervisor import NAME, ChildFailed, RestartLimits, Supervisor
 from micro.telemetry.metrics_folder import metrics_variable, prepare_metrics, remove_metrics
 
 WATCHER = "watcher"
@@ -78,9 +78,9 @@ def serve(
         _forget(settings, names)
         stack.callback(_forget, settings, names)
         write_settings(settings)
-        report = Report(settings, lambda text: output.line(NAME, text))
+        report = StatusWriter(settings, lambda text: output.line(NAME, text))
         output, log = _output(settings, names, stream, partial(report.fail, "log"))
-        for each in filter(None, (moved, unmeasured, *cautions(settings))):
+        for each in filter(None, (moved, unmeasured, *startup_warnings(settings))):
             output.line(NAME, each)
         stack.callback(report.remove)
         reload = Reload(settings, serving, partial(_trial, settings), partial(report.fail, RELOAD))
@@ -93,7 +93,7 @@ def serve(
             processes,
             output,
             on_ready=begin,
-            limits=Limits(grace=settings.stop_timeout + GRACE_BEYOND_CHILDREN),
+            limits=RestartLimits(grace=settings.stop_timeout + GRACE_BEYOND_CHILDREN),
             on_hangup=lambda: reload.hang_up(supervisor.tell),
             on_change=report.update,
             on_reopen=log.reopen,
@@ -175,13 +175,13 @@ def _command(module: str) -> tuple[str, ...]:
 
 def _output(
     settings: Settings, names: list[str], stream: TextIO | None, fail: Callable[[str], None]
-) -> tuple[Terminal, LogFile]:
+) -> tuple[LogFilter, LogFile]:
     path = settings.log_folder_path / settings.log_file_name
     as_json = settings.log_format == "json"
     log = LogFile(path, settings.log_max_size, lambda text: output.aside(NAME, text), fail)
     log.setFormatter(logging.Formatter("%(message)s" if as_json else "%(name)s | %(message)s"))
     shape = json_line if as_json else None
-    output = Terminal(stream, [NAME, *names], log, lambda name: bool(read_ready(settings, name)), shape)
+    output = LogFilter(stream, [NAME, *names], log, lambda name: bool(read_ready(settings, name)), shape)
     return output, log
 
 

@@ -15,7 +15,7 @@ from micro.server.supervisor.output import Output
 _ROUTINE = re.compile(r"Memory overcommit must be enabled|scheduling shutdown|bye bye")
 
 
-class Terminal(Output):
+class LogFilter(Output):
     """The output without routine lines, and without the reason for which Micro itself is about to end.
 
     ``is_up(name)`` returns True if a process has become ready. If one ends before that, Micro ends with its

@@ -18,7 +18,7 @@ def can_watch() -> bool:
     return find_spec("watchfiles") is not None
 
 
-def cautions(settings: Settings) -> Iterator[str]:
+def startup_warnings(settings: Settings) -> Iterator[str]:
     """Yield a warning for each risk: root, an address open to the network, readable keys, no file watcher."""
     if os.geteuid() == 0:
         yield "WARNING: Micro runs as root, and so do the plugins; start it as another user"

@@ -15,7 +15,7 @@ from micro.runtime.status import iso, status_file
 from micro.server.supervisor.managed_process import Status
 
 
-class Report:
+class StatusWriter:
     """The status file. ``tell(message)`` is called once when it cannot be written."""
 
     def __init__(self, settings: Settings, tell: Callable[[str], None]) -> None:

@@ -31,7 +31,7 @@ from micro.config.settings import DEFAULT, Settings
 from micro.errors import BrokerUnreachable, ConfigError
 from micro.jobs.queue import publish, queues_for, trust_broker
 from micro.jobs.service import open_store
-from micro.jobs.worker.sweeper import Upkeeper
+from micro.jobs.worker.sweeper import Sweeper
 from micro.runtime.ready_files import generations, tell_left, tell_ready
 from micro.server.child import Role, load
 from micro.server.exporter import Exporter, open_exporter
@@ -245,17 +245,17 @@ def _connect_threads(app: Celery, micro: Micro, exporter: Exporter | None) -> No
     """Let the node's own process keep the job table in order and serve the metrics."""
     owner = f"{socket.gethostname()}/{os.getpid()}"
     store = open_store(micro.settings)
-    upkeeper = Upkeeper(store, micro.settings.jobs_keep, owner, partial(publish, app))
+    sweeper = Sweeper(store, micro.settings.jobs_keep, owner, partial(publish, app))
 
     def start(**_: Any) -> None:
-        upkeeper.start()
+        sweeper.start()
         if exporter:
             exporter.start()
 
     def stop(**_: Any) -> None:
         if exporter:
             exporter.stop()
-        upkeeper.stop()
+        sweeper.stop()
 
     signals.worker_ready.connect(start, weak=False)
     signals.worker_shutdown.connect(stop, weak=False)

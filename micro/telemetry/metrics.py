@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from micro.periodic import Ticker
+from micro.periodic import PeriodicCalls
 from micro.plugin.hookspecs import hookimpl
 from micro.service import Micro
 from micro.telemetry.metric_files import FOLDER_VARIABLE, MetricFiles
@@ -34,7 +34,7 @@ class Meter:
         self._files = files
         self._begun: deque[str] = deque()
         self._ended: deque[Ended] = deque()
-        self._ticker = Ticker(FLUSH_SECONDS)
+        self._periodic = PeriodicCalls(FLUSH_SECONDS)
         self._flushing = Lock()
         self._noted = False
         self._pid = 0
@@ -63,7 +63,7 @@ class Meter:
         """Add up what was noted."""
         # First, so that what is noted from now on brings this back.
         self._noted = False
-        self._ticker.remove(self.flush)
+        self._periodic.remove(self.flush)
         with self._flushing:
             begun, ended = _taken(self._begun), _taken(self._ended)
             if (begun or ended) and self._can_write():
@@ -76,7 +76,7 @@ class Meter:
 
     def _see_to_it(self) -> None:
         self._noted = True
-        self._ticker.add(self.flush)
+        self._periodic.add(self.flush)
 
     def _can_write(self) -> bool:
         pid = os.getpid()

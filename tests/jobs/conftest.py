@@ -20,7 +20,7 @@ import pytest
 from micro.jobs.models import Job, NewJob
 from micro.jobs.service import Jobs, open_store
 from micro.jobs.store.store import JobStore
-from micro.jobs.worker.runner import JobWorker
+from micro.jobs.worker.runner import JobRunner
 from micro.service import Micro
 
 SERVER = os.environ.get("MICRO_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432")
@@ -240,9 +240,9 @@ def jobs(micro: Micro, table: JobStore, woken: list[tuple[str, str]]) -> Jobs:
 
 
 @pytest.fixture
-def worker(micro: Micro, table: JobStore) -> JobWorker:
+def worker(micro: Micro, table: JobStore) -> JobRunner:
     micro.start()
-    return JobWorker(micro, table)
+    return JobRunner(micro, table)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from micro.api.rest import create_app
 from micro.jobs.models import NewJob, State
 from micro.jobs.store.store import JobStore
-from micro.jobs.worker.runner import JobWorker
+from micro.jobs.worker.runner import JobRunner
 from micro.service import Micro
 
 ASYNC = {"Prefer": "respond-async"}
@@ -36,7 +36,7 @@ def app(micro: Micro) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def working(app: Flask, worker: JobWorker, beside: Beside) -> None:
+def working(app: Flask, worker: JobRunner, beside: Beside) -> None:
     """Let a thread run each job that is submitted."""
     app.extensions["micro_jobs"]._wake = lambda job, queue: beside(worker.run_job, job)
 
@@ -203,7 +203,7 @@ def test_a_result_that_is_not_ready_is_not_found_either(client: FlaskClient, run
     assert (answer.status_code, (answer.json or {})["code"]) == (404, "result-not-ready")
 
 
-def test_the_result_is_what_the_plain_call_answers(client: FlaskClient, run: Run, worker: JobWorker) -> None:
+def test_the_result_is_what_the_plain_call_answers(client: FlaskClient, run: Run, worker: JobRunner) -> None:
     job = run().json or {}
     worker.run_job(job["id"])
     answer = client.get(job["links"]["result"])
@@ -215,7 +215,7 @@ def test_the_result_is_what_the_plain_call_answers(client: FlaskClient, run: Run
     ("name", "params"), [("refuses", {"status": 402}), ("breaks", {}), ("sleepy", {"wrapped": True})]
 )
 def test_the_result_of_a_failed_job_is_its_error(
-    client: FlaskClient, run: Run, worker: JobWorker, name: str, params: dict[str, Any]
+    client: FlaskClient, run: Run, worker: JobRunner, name: str, params: dict[str, Any]
 ) -> None:
     job = client.post(f"/run/{name}", json=params, headers=ASYNC).json or {}
     worker.run_job(job["id"])
@@ -257,7 +257,7 @@ def test_jobs_are_listed_newest_first_in_pages(client: FlaskClient, run: Run) ->
     ],
 )
 def test_a_listing_can_be_narrowed(
-    client: FlaskClient, run: Run, worker: JobWorker, table: JobStore, query: str, found: int
+    client: FlaskClient, run: Run, worker: JobRunner, table: JobStore, query: str, found: int
 ) -> None:
     worker.run_job((run().json or {})["id"])
     run()
@@ -288,7 +288,7 @@ def test_a_filter_that_cannot_be_read_is_refused(client: FlaskClient, query: str
 
 
 def test_what_happens_to_a_job_can_be_followed(
-    client: FlaskClient, run: Run, worker: JobWorker, beside: Beside, folder: Any, wait_for: Wait
+    client: FlaskClient, run: Run, worker: JobRunner, beside: Beside, folder: Any, wait_for: Wait
 ) -> None:
     job = run("patient", **folder.params).json or {}
     stream = iter(client.get(job["links"]["events"]).response)
@@ -303,7 +303,7 @@ def test_what_happens_to_a_job_can_be_followed(
 
 
 def test_a_stream_goes_on_where_the_last_one_broke_off(
-    client: FlaskClient, run: Run, worker: JobWorker
+    client: FlaskClient, run: Run, worker: JobRunner
 ) -> None:
     job = run("steps", count=3).json or {}
     worker.run_job(job["id"])
@@ -318,7 +318,7 @@ def test_a_stream_goes_on_where_the_last_one_broke_off(
 
 
 def test_after_the_last_event_there_is_nothing_to_come_back_for(
-    client: FlaskClient, run: Run, worker: JobWorker
+    client: FlaskClient, run: Run, worker: JobRunner
 ) -> None:
     job = run().json or {}
     worker.run_job(job["id"])
@@ -328,7 +328,7 @@ def test_after_the_last_event_there_is_nothing_to_come_back_for(
 
 @pytest.mark.parametrize("given", ["", "-1", "seven", "9" * 19])
 def test_an_event_id_that_is_none_counts_as_none(
-    client: FlaskClient, run: Run, worker: JobWorker, given: str
+    client: FlaskClient, run: Run, worker: JobRunner, given: str
 ) -> None:
     job = run().json or {}
     worker.run_job(job["id"])
@@ -361,7 +361,7 @@ def test_a_stream_holds_no_thread_of_a_server_that_lets_it_rest(client: FlaskCli
 
 
 def test_a_queued_job_is_cancelled_at_once_and_never_runs(
-    client: FlaskClient, run: Run, worker: JobWorker, folder: Any
+    client: FlaskClient, run: Run, worker: JobRunner, folder: Any
 ) -> None:
     job = run("flaky", failures=0, **folder.params).json or {}
     for _ in range(2):
@@ -374,7 +374,7 @@ def test_a_queued_job_is_cancelled_at_once_and_never_runs(
 
 
 def test_a_running_job_is_asked_to_stop(
-    client: FlaskClient, run: Run, worker: JobWorker, beside: Beside, folder: Any, wait_for: Wait
+    client: FlaskClient, run: Run, worker: JobRunner, beside: Beside, folder: Any, wait_for: Wait
 ) -> None:
     job = run("patient", **folder.params).json or {}
     running = beside(worker.run_job, job["id"])
@@ -387,7 +387,7 @@ def test_a_running_job_is_asked_to_stop(
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/cancel"), ("POST", "/retry"), ("DELETE", "")])
 def test_what_does_not_fit_a_jobs_state_is_a_conflict(
-    client: FlaskClient, run: Run, worker: JobWorker, method: str, path: str
+    client: FlaskClient, run: Run, worker: JobRunner, method: str, path: str
 ) -> None:
     job = run().json or {}
     if path == "/cancel":
@@ -397,7 +397,7 @@ def test_what_does_not_fit_a_jobs_state_is_a_conflict(
     assert (answer.json or {})["code"] in ("job-finished", "job-not-finished")
 
 
-def test_a_job_can_be_repeated(client: FlaskClient, run: Run, worker: JobWorker) -> None:
+def test_a_job_can_be_repeated(client: FlaskClient, run: Run, worker: JobRunner) -> None:
     first = run().json or {}
     worker.run_job(first["id"])
     answer = client.post(first["links"]["retry"])
@@ -407,7 +407,7 @@ def test_a_job_can_be_repeated(client: FlaskClient, run: Run, worker: JobWorker)
     assert answer.headers["Location"] == again["links"]["self"] != first["links"]["self"]
 
 
-def test_a_finished_job_can_be_deleted(client: FlaskClient, run: Run, worker: JobWorker) -> None:
+def test_a_finished_job_can_be_deleted(client: FlaskClient, run: Run, worker: JobRunner) -> None:
     job = run().json or {}
     worker.run_job(job["id"])
     assert client.delete(job["links"]["self"]).status_code == 204

@@ -23,7 +23,7 @@ from micro.errors import (
 from micro.jobs.models import State, new_id
 from micro.jobs.service import Jobs, job_fields, open_store, outcome
 from micro.jobs.store.store import JobStore
-from micro.jobs.worker.runner import JobWorker
+from micro.jobs.worker.runner import JobRunner
 from micro.plugin.context import RunContext
 from micro.service import Micro
 
@@ -123,7 +123,7 @@ def test_the_table_is_a_file_in_the_state_folder_unless_a_setting_names_one(
 
 
 def test_who_waits_gets_the_job_as_soon_as_it_has_ended(
-    jobs: Jobs, worker: JobWorker, beside: Beside
+    jobs: Jobs, worker: JobRunner, beside: Beside
 ) -> None:
     job = submit(jobs)
     waiting = beside(jobs.wait, job, 8)
@@ -140,7 +140,7 @@ def test_there_is_nothing_to_wait_for_without_a_job(jobs: Jobs) -> None:
         jobs.wait(new_id(), 5)
 
 
-def test_a_result_is_not_ready_until_the_job_has_ended(jobs: Jobs, worker: JobWorker) -> None:
+def test_a_result_is_not_ready_until_the_job_has_ended(jobs: Jobs, worker: JobRunner) -> None:
     job = submit(jobs)
     with pytest.raises(ResultNotReady, match=f"Job {job} is queued"):
         jobs.result(job)
@@ -148,7 +148,7 @@ def test_a_result_is_not_ready_until_the_job_has_ended(jobs: Jobs, worker: JobWo
     assert outcome(jobs.result(job)) == '{"sum":3}'
 
 
-def test_what_a_plugin_raised_is_raised_again_by_the_record(jobs: Jobs, worker: JobWorker) -> None:
+def test_what_a_plugin_raised_is_raised_again_by_the_record(jobs: Jobs, worker: JobRunner) -> None:
     job = submit(jobs, "Refuses", status=402)
     worker.run_job(job)
     with pytest.raises(RecordedError, match="sold out") as caught:
@@ -167,7 +167,7 @@ def test_a_cancelled_job_has_no_result(jobs: Jobs, table: JobStore) -> None:
 # Repeating
 
 
-def test_an_ended_job_can_be_repeated(jobs: Jobs, table: JobStore, worker: JobWorker) -> None:
+def test_an_ended_job_can_be_repeated(jobs: Jobs, table: JobStore, worker: JobRunner) -> None:
     first = submit(jobs, key="once")
     worker.run_job(first)
     again = jobs.retry(first, RunContext("rest", "request-8"))
@@ -186,7 +186,7 @@ def test_one_that_goes_on_cannot(jobs: Jobs) -> None:
     assert caught.value.code == "job-not-finished"
 
 
-def test_one_with_secrets_cannot_as_they_are_not_kept(jobs: Jobs, worker: JobWorker) -> None:
+def test_one_with_secrets_cannot_as_they_are_not_kept(jobs: Jobs, worker: JobRunner) -> None:
     job = submit(jobs, "Keeper", password="hunter2")
     worker.run_job(job)
     with pytest.raises(Conflict, match="secret parameters, which are not kept") as caught:
@@ -197,7 +197,7 @@ def test_one_with_secrets_cannot_as_they_are_not_kept(jobs: Jobs, worker: JobWor
 # What every transport shows
 
 
-def test_the_fields_of_a_job_tell_all_but_its_result(jobs: Jobs, worker: JobWorker) -> None:
+def test_the_fields_of_a_job_tell_all_but_its_result(jobs: Jobs, worker: JobRunner) -> None:
     job = submit(jobs, "Steps", count=3)
     worker.run_job(job)
     fields = job_fields(jobs.store.get(job))

@@ -7,7 +7,7 @@ from typing import TextIO
 
 import pytest
 
-from micro.server.log_filter import Terminal
+from micro.server.log_filter import LogFilter
 
 NAMES = ("micro", "broker", "rest")
 
@@ -26,7 +26,7 @@ def log(tmp_path: Path) -> Iterator[logging.Handler]:
     handler.close()
 
 
-def _shown(tmp_path: Path, terminal: Terminal) -> tuple[list[str], list[str]]:
+def _shown(tmp_path: Path, terminal: LogFilter) -> tuple[list[str], list[str]]:
     terminal.flush(2)
     stream, log = ((tmp_path / name).read_text().splitlines() for name in ("stream", "log"))
     return stream, log
@@ -43,7 +43,7 @@ def _shown(tmp_path: Path, terminal: Terminal) -> tuple[list[str], list[str]]:
 def test_routine_lines_of_the_broker_are_left_out(
     tmp_path: Path, stream: TextIO, log: logging.Handler, line: str
 ) -> None:
-    terminal = Terminal(stream, NAMES, log, is_up=lambda name: True)
+    terminal = LogFilter(stream, NAMES, log, is_up=lambda name: True)
     terminal.line("broker", line)
     terminal.line("rest", line)
     assert _shown(tmp_path, terminal) == ([f"rest   | {line}"], [f"rest | {line}"])
@@ -52,7 +52,7 @@ def test_routine_lines_of_the_broker_are_left_out(
 def test_the_reason_of_a_child_that_never_came_up_is_only_logged(
     tmp_path: Path, stream: TextIO, log: logging.Handler
 ) -> None:
-    terminal = Terminal(stream, NAMES, log, is_up=lambda name: name == "broker")
+    terminal = LogFilter(stream, NAMES, log, is_up=lambda name: name == "broker")
     terminal.line("rest", "Error: the address is in use")
     terminal.line("broker", "Error: the disk is full")
     assert _shown(tmp_path, terminal) == (

@@ -14,10 +14,10 @@ from micro.config.loading import load_settings
 from micro.config.settings import Settings
 from micro.runtime.ready_files import tell_ready
 from micro.runtime.status import read_status, status_file
-from micro.server.status_writer import Report
-from micro.server.supervisor.managed_process import State, Status
+from micro.server.status_writer import StatusWriter
+from micro.server.supervisor.managed_process import ProcessState, Status
 
-UP = Status("rest", 42, State.UP, 0, 1.5)
+UP = Status("rest", 42, ProcessState.UP, 0, 1.5)
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_what_is_written_is_what_is_read(settings: Settings) -> None:
-    Report(settings, print).update([UP])
+    StatusWriter(settings, print).update([UP])
     assert not status_file(settings).stat().st_mode & stat.S_IRWXO
     told = read_status(settings)
     assert told["processes"] == [
@@ -46,7 +46,7 @@ def test_what_is_written_is_what_is_read(settings: Settings) -> None:
 
 
 def test_the_last_failure_is_kept_when_its_process_has_left(settings: Settings) -> None:
-    report = Report(settings, print)
+    report = StatusWriter(settings, print)
     report.update([replace(UP, failed=10.0, failure="was killed by SIGKILL")])
     report.update([replace(UP, failed=5.0, failure="an earlier one")])
     report.update([UP])
@@ -71,7 +71,7 @@ def test_nothing_is_known_without_a_supervisor(settings: Settings) -> None:
 
 
 def test_what_a_killed_supervisor_left_is_not_told(settings: Settings) -> None:
-    Report(settings, print).update([UP])
+    StatusWriter(settings, print).update([UP])
     tell_ready(settings, "rest", 42, 3, plugins=2, failed=[])
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
@@ -84,7 +84,7 @@ def test_what_a_killed_supervisor_left_is_not_told(settings: Settings) -> None:
 
 def test_a_file_that_cannot_be_written_is_told_of_once_and_does_no_harm(settings: Settings) -> None:
     said: list[str] = []
-    report = Report(settings, said.append)
+    report = StatusWriter(settings, said.append)
     shutil.rmtree(settings.pid_folder_path)
     report.update([UP])
     report.update([replace(UP, pid=43)])

@@ -17,7 +17,7 @@ from micro.correlation import accept_task, working_for
 from micro.errors import BadRequest, BadResult, MicroError, PluginFailed, error_fields
 from micro.jobs.queue import RUN_JOB, make_celery
 from micro.jobs.service import open_store
-from micro.jobs.worker.runner import JobWorker
+from micro.jobs.worker.runner import JobRunner
 from micro.plugin.context import RunContext
 from micro.service import Micro
 from micro.telemetry.metrics import meter_runs
@@ -59,7 +59,7 @@ def _add_tasks(app: Celery, micro: Micro) -> None:
         return _answer(lambda: json.dumps(micro.help(_take_name("name", args, named))))
 
     # Cached here and opened at the first use, so that each pool process has its own database connection.
-    worker = cache(lambda: JobWorker(micro, open_store(micro.settings)))
+    worker = cache(lambda: JobRunner(micro, open_store(micro.settings)))
 
     @task("run")  # type: ignore[untyped-decorator]
     def run(*args: object, **params: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, g, request
 
-from micro.api.rest.key_store import Grant, KeyRing
+from micro.api.rest.key_store import Grant, KeyStore
 from micro.errors import Forbidden, PluginNotFound, Unauthorized
 from micro.plugin.plugin import Plugins
 from micro.service import Micro
@@ -28,7 +28,7 @@ def require_keys(app: Flask, micro: Micro) -> None:
     settings = micro.settings
     if not settings.api_keys and settings.api_keys_file is None:
         return
-    ring = KeyRing(settings, micro.loaded)
+    ring = KeyStore(settings, micro.loaded)
 
     @app.before_request
     def check() -> None:

@@ -37,7 +37,7 @@ class Grant:
         return self.plugins is None or plugin in self.plugins
 
 
-class KeyRing:
+class KeyStore:
     """The API keys of one service. Thread-safe.
 
     A changed key file is read again within ``look_seconds`` seconds. If it cannot be read or is not valid

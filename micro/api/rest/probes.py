@@ -11,7 +11,7 @@ from micro._version import __version__
 from micro.api.rest.problem import problem
 from micro.plugin.hookspecs import hookimpl
 from micro.plugin.plugin import Plugins
-from micro.runtime.health import NotReady, Readiness, Result
+from micro.runtime.health import HealthResult, NotReady, Readiness
 
 PROBES = frozenset({"/livez", "/healthz", "/readyz", "/version"})
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -53,7 +53,7 @@ def create_blueprint(readiness: Readiness) -> Blueprint:
     return blueprint
 
 
-def _readiness_response(results: list[Result], *, verbose: bool) -> Response:
+def _readiness_response(results: list[HealthResult], *, verbose: bool) -> Response:
     """Return 200, or 503 with the names of the failed checks. ``verbose`` adds the details of each check."""
     failed = [each for each in results if not each.passed]
     checks = [

@@ -24,7 +24,7 @@ from micro.service import Micro
 
 
 @dataclass(frozen=True)
-class Selection:
+class Chosen:
     """What is to be checked."""
 
     micro: Micro
@@ -55,18 +55,18 @@ def command(ctx: click.Context, /, target: str | None, as_json: bool, **flags: A
     ctx.exit(EXIT_FAILED if any(each.level == "error" for each in findings) else EXIT_OK)
 
 
-def _select(ctx: click.Context, target: str | None, flags: Mapping[str, Any]) -> Selection:
+def _select(ctx: click.Context, target: str | None, flags: Mapping[str, Any]) -> Chosen:
     if target and _is_path(target):
         return _of_path(ctx, Path(target).resolve(), flags)
     micro = load_quietly(resolve(ctx, flags))
     return _of_name(micro, target) if target else _of_all(micro)
 
 
-def _of_all(micro: Micro) -> Selection:
+def _of_all(micro: Micro) -> Chosen:
     others = [name for name, _ in micro.loaded.hooks.list_name_plugin() if not name.startswith("micro.")]
     if not (others or micro.loaded.failed):
         raise PluginNotFound("No plugin is loaded; name a folder of plugin folders with -p")
-    return Selection(micro, list(micro.loaded), micro.loaded.failed)
+    return Chosen(micro, list(micro.loaded), micro.loaded.failed)
 
 
 def _is_path(target: str) -> bool:
@@ -76,7 +76,7 @@ def _is_path(target: str) -> bool:
     return path.is_dir() and (holds_plugins or os.sep in target or not path.name)
 
 
-def _of_path(ctx: click.Context, path: Path, flags: Mapping[str, Any]) -> Selection:
+def _of_path(ctx: click.Context, path: Path, flags: Mapping[str, Any]) -> Chosen:
     is_plugin = (path / "interface.py").exists()
     micro = load_quietly(resolve(ctx, {**flags, "plugin_path": [str(path.parent if is_plugin else path)]}))
     mark = f"(folder {path}{')' if is_plugin else os.sep}"
@@ -85,12 +85,12 @@ def _of_path(ctx: click.Context, path: Path, flags: Mapping[str, Any]) -> Select
     hooks = [name for name, _ in micro.loaded.hooks.list_name_plugin() if mark in name]
     if not (plugins or failures or hooks):
         raise PluginNotFound(f"No plugin in {path}: expected an interface.py in it, or in folders in it")
-    return Selection(micro, plugins, failures)
+    return Chosen(micro, plugins, failures)
 
 
-def _of_name(micro: Micro, name: str) -> Selection:
+def _of_name(micro: Micro, name: str) -> Chosen:
     failures = [each for each in micro.loaded.failed if slug(each.name) == slug(name)]
-    return Selection(micro, [] if failures else [micro.loaded.find(name)], failures)
+    return Chosen(micro, [] if failures else [micro.loaded.find(name)], failures)
 
 
 def _show(findings: Sequence[Finding], plugins: int) -> None:

@@ -25,7 +25,7 @@ from micro.jobs.store import rows, statements
 from micro.jobs.store.database import Database, now
 from micro.jobs.store.schema import jobs
 from micro.jobs.store.store import JobStore
-from micro.periodic import Ticker
+from micro.periodic import PeriodicCalls
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +51,11 @@ _ENDED = {
 MakeRow = Callable[[], rows.Values]
 
 
-class Ledger:
+class BatchWriter:
     """Queue of ended runs that are not recorded yet; ``ticker`` calls the function that writes them."""
 
-    def __init__(self, database: Database, ticker: Ticker) -> None:
-        self._database, self._ticker = database, ticker
+    def __init__(self, database: Database, periodic: PeriodicCalls) -> None:
+        self._database, self._periodic = database, periodic
         self._waiting: deque[MakeRow] = deque(maxlen=_MOST_WAITING)
         self._again_at = 0.0
         self._writing = threading.Lock()
@@ -63,14 +63,14 @@ class Ledger:
     def add(self, make_row: MakeRow) -> None:
         """Queue an ended run. ``make_row`` returns its row, with times of this process's monotonic clock."""
         self._waiting.append(make_row)
-        self._ticker.add(self._flush)
+        self._periodic.add(self._flush)
 
     def close(self) -> None:
         """Record the queued runs; if the job table does not answer, log how many are lost."""
         self._again_at = 0.0
         while self._waiting and not self._again_at:
             self._flush()
-        self._ticker.remove(self._flush)
+        self._periodic.remove(self._flush)
         if self._waiting:
             log.error("%d ended runs of Celery clients are not on record", len(self._waiting))
 
@@ -79,7 +79,7 @@ class Ledger:
             if time.monotonic() < self._again_at:
                 return
             # Remove this call before reading the queue, so that a run added meanwhile adds it again.
-            self._ticker.remove(self._flush)
+            self._periodic.remove(self._flush)
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _AT_ONCE))]
             try:
                 self._write(batch)
@@ -88,7 +88,7 @@ class Ledger:
                 self._waiting.extendleft(reversed(batch))
                 self._again_at = time.monotonic() + _PAUSE_AFTER_FAILURE
             if self._waiting:
-                self._ticker.add(self._flush)
+                self._periodic.add(self._flush)
 
     def _write(self, batch: Sequence[MakeRow]) -> None:
         if not batch:
@@ -108,8 +108,8 @@ class LateRecord:
     is written, because the client waits for everything that is done before its answer.
     """
 
-    def __init__(self, store: JobStore, ledger: Ledger, new: NewJob, owner: str) -> None:
-        self._store, self._ledger, self._new = store, ledger, new
+    def __init__(self, store: JobStore, writer: BatchWriter, new: NewJob, owner: str) -> None:
+        self._store, self._writer, self._new = store, writer, new
         # Serialized at once, because the plugin may change the parameters that it is given.
         self._params = json.dumps(dict(new.params))
         self._began = time.monotonic()
@@ -134,7 +134,7 @@ class LateRecord:
         if self._recorded:
             return self._store.finish(hold, state, result, error)
         if self._recorded is None:
-            self._ledger.add(partial(self._ended, time.monotonic(), state, result, error))
+            self._writer.add(partial(self._ended, time.monotonic(), state, result, error))
         return True
 
     def release(self, hold: Hold, delay: float, reason: str) -> bool:

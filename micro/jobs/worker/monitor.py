@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from micro.errors import StoreUnavailable, TimeLimit, error_fields
 from micro.jobs.models import Hold, Job, LogLine, Progress, Renewal, State
-from micro.periodic import Ticker
+from micro.periodic import PeriodicCalls
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +47,10 @@ class Terms:
     lease: float
     grace: float
     kill: Callable[[str], None]
-    ticker: Ticker
+    periodic: PeriodicCalls
 
 
-class Watch:
+class Monitor:
     """The reporter of a job's run; a context manager around the run.
 
     A run that was asked to stop, or is past its time limit, gets a grace period to end by itself. After
@@ -91,14 +91,14 @@ class Watch:
         """Return True if the run is past its time limit."""
         return time.monotonic() >= self._deadline
 
-    def __enter__(self) -> Watch:
-        self._terms.ticker.add(self._tick)
+    def __enter__(self) -> Monitor:
+        self._terms.periodic.add(self._tick)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._terms.ticker.remove(self._tick)
+        self._terms.periodic.remove(self._tick)
         with self._writing:
             self._over = True
             if self._progress or self._lines:

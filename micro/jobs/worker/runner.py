@@ -25,9 +25,9 @@ from micro.jobs.models import Job, State
 from micro.jobs.patience import PATIENCE, persist
 from micro.jobs.service import new_job, outcome, was_cancelled
 from micro.jobs.store.store import JobStore
-from micro.jobs.worker.batch_writer import LateRecord, Ledger
-from micro.jobs.worker.monitor import Record, Terms, Watch, time_limit
-from micro.periodic import Ticker
+from micro.jobs.worker.batch_writer import BatchWriter, LateRecord
+from micro.jobs.worker.monitor import Monitor, Record, Terms, time_limit
+from micro.periodic import PeriodicCalls
 from micro.plugin.context import RunContext
 from micro.plugin.hookspecs import hookimpl
 from micro.service import Micro
@@ -45,23 +45,23 @@ _STDERR = 2
 _TICK = 0.2
 
 
-class JobWorker:
+class JobRunner:
     """Runs the jobs that this process is woken for, and the tasks of Celery clients as jobs."""
 
     def __init__(self, micro: Micro, store: JobStore) -> None:
         self._micro, self._store = micro, store
         self._owner = f"{socket.gethostname()}/{os.getpid()}"
         self._lease = float(micro.settings.job_lease)
-        ticker = Ticker(_TICK)
-        self._ledger = Ledger(store.database, ticker)
+        periodic = PeriodicCalls(_TICK)
+        self._writer = BatchWriter(store.database, periodic)
         self._grace = float(micro.settings.cancel_grace)
-        self._terms = Terms(self._lease, self._grace, _kill_pool_child, ticker)
+        self._terms = Terms(self._lease, self._grace, _kill_pool_child, periodic)
         micro.loaded.hooks.register(self)
 
     @hookimpl
     def micro_stop(self) -> None:
         """Record the ended runs that are still queued, when the process ends."""
-        self._ledger.close()
+        self._writer.close()
 
     def run_job(self, job_id: str) -> None:
         """Claim and run the job; do nothing if another worker has claimed it or it has ended."""
@@ -95,7 +95,7 @@ class JobWorker:
         new = new_job(plugin, params, context, queue, key=f"celery:{task_id}")
         new = replace(new, generation=self._micro.generation)
         if not redelivered:
-            late = LateRecord(self._store, self._ledger, new, self._owner)
+            late = LateRecord(self._store, self._writer, new, self._owner)
             return self._attempt(late.job, params, late) or self._go_on(late.job.id, params)
         try:
             job, created = self._store.submit(new, self._owner, self._lease)
@@ -142,7 +142,7 @@ class JobWorker:
             return self._attempt_as_called(job, params, record)
 
     def _attempt_as_called(self, job: Job, params: Mapping[str, Any], record: Record) -> str | None:
-        with Watch(record, job, self._terms) as watch:
+        with Monitor(record, job, self._terms) as watch:
             context = replace(
                 RunContext.of(_call(job), job.transport or "celery"),
                 reporter=watch,

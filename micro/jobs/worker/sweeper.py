@@ -23,7 +23,7 @@ _CLEAN_UP_EVERY = 60.0
 _CLEAN_UP_SECONDS = 1.0
 
 
-class Upkeeper:
+class Sweeper:
     """Sweeps every second while this process, and no other, holds the lease on sweeping.
 
     ``keep`` is the number of seconds after which finished jobs are deleted. ``wake(job, queue)`` publishes

@@ -35,7 +35,7 @@ from micro.server.child import Role, load
 from micro.server.http.body import BodyLimits
 from micro.server.http.bridge import Bridge
 from micro.server.http.worker import IGNORED, BridgeWorker
-from micro.server.reload.generation import Agreement
+from micro.server.reload.generation import GenerationReport
 from micro.server.supervisor.signals import keep_from_children
 from micro.service import Micro
 
@@ -147,7 +147,7 @@ class RestServer(BaseApplication):  # type: ignore[misc]
             self.micro, self.facts = load(self.settings, self.role)
             app = create_app(micro=self.micro)
             readiness_of(app).add("serving", self._check_serving)
-            readiness_of(app).add("generation", Agreement(self.settings, self.role).tell)
+            readiness_of(app).add("generation", GenerationReport(self.settings, self.role).tell)
         except MicroError as err:
             if self.cfg.preload_app:
                 raise

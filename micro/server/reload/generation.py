@@ -13,7 +13,7 @@ RELOAD = "reload"
 """The name under which the status file records the failure of a reload."""
 
 
-class Agreement:
+class GenerationReport:
     """The generation of one serving process, compared with the other processes."""
 
     def __init__(self, settings: Settings, role: Role) -> None:

@@ -12,7 +12,7 @@ from micro.runtime import ready_files
 from micro.runtime.ready_files import read_ready
 from micro.server.child import reason_in
 from micro.server.reload import requests
-from micro.server.reload.requests import Outcome
+from micro.server.reload.requests import ReloadOutcome
 from micro.server.supervisor.managed_process import ChildFailed
 from micro.server.supervisor.oneshot import End
 from micro.server.supervisor.process import Process
@@ -124,15 +124,15 @@ class Reload:
             self.generation = self._tried
             plugins = ready_files.newest(self._settings).get("plugins", 0)
             self._conclude(
-                Outcome(self.generation, plugins), f"Reloaded: generation {self.generation} serves"
+                ReloadOutcome(self.generation, plugins), f"Reloaded: generation {self.generation} serves"
             )
 
     def _fail(self, what: str, reason: str, faults: Sequence[dict[str, str]]) -> None:
         message = f"{what}: {reason}"
         self._on_failure(message)
-        self._conclude(Outcome(self.generation, 0, message, faults), f"Reload failed: {message}")
+        self._conclude(ReloadOutcome(self.generation, 0, message, faults), f"Reload failed: {message}")
 
-    def _conclude(self, outcome: Outcome, told: str) -> None:
+    def _conclude(self, outcome: ReloadOutcome, told: str) -> None:
         assert self._supervisor
         self._supervisor.tell(told)
         requests.answer(self._settings, self._tokens, outcome)

@@ -23,14 +23,14 @@ _ASKED, _ANSWERED = ".asked", ".answered"
 _LOOK_SECONDS = 0.1
 
 
-class NoAnswer(MicroError):
+class NoReloadAnswer(MicroError):
     """Micro ended, or took too long, before it reported the outcome of a reload."""
 
     code = "no-answer"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ReloadOutcome:
     """The outcome of a reload: ``generation`` is the one that serves now, with this number of ``plugins``.
 
     If the reload failed, ``failure`` is the reason, and ``faults`` are the plugins at fault: mappings with
@@ -55,7 +55,7 @@ def ask(running: Running, token: str | None = None) -> str:
     return token
 
 
-def wait(running: Running, token: str, seconds: float) -> Outcome:
+def wait(running: Running, token: str, seconds: float) -> ReloadOutcome:
     """Wait up to ``seconds`` for the outcome of a reload.
 
     Raises NoAnswer if there is none in time, Micro has ended, or the outcome could not be written.
@@ -64,15 +64,15 @@ def wait(running: Running, token: str, seconds: float) -> Outcome:
     path = _file(running.settings, token, _ANSWERED)
     while not path.exists():
         if not is_alive(running.pid):
-            raise NoAnswer(f"Micro (process {running.pid}) ended before it had reloaded.")
+            raise NoReloadAnswer(f"Micro (process {running.pid}) ended before it had reloaded.")
         if time.monotonic() > deadline:
-            raise NoAnswer(f"The reload has not finished after {seconds:g} s; it goes on; see the log.")
+            raise NoReloadAnswer(f"The reload has not finished after {seconds:g} s; it goes on; see the log.")
         time.sleep(_LOOK_SECONDS)
     told = path.read_text()
     path.unlink()
     if not told:
-        raise NoAnswer("The reload has finished, but its outcome could not be written; the log has it.")
-    return Outcome(**json.loads(told))
+        raise NoReloadAnswer("The reload has finished, but its outcome could not be written; the log has it.")
+    return ReloadOutcome(**json.loads(told))
 
 
 def take(settings: Settings) -> list[str]:
@@ -83,7 +83,7 @@ def take(settings: Settings) -> list[str]:
     return [path.name.removeprefix("reload-").removesuffix(_ASKED) for path in asked]
 
 
-def answer(settings: Settings, tokens: Iterable[str], outcome: Outcome) -> None:
+def answer(settings: Settings, tokens: Iterable[str], outcome: ReloadOutcome) -> None:
     """Write the outcome of a reload for each of these tokens."""
     for token in tokens:
         path = _file(settings, token, _ANSWERED)

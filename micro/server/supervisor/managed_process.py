@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from micro.errors import EXIT_FAILED, MicroError
-from micro.server.supervisor.orphan_guard import Guard
+from micro.server.supervisor.orphan_guard import OrphanGuard
 from micro.server.supervisor.process import Child, Process, describe_exit
 
 # Enough to reach the longest pause; without a limit 2**failures would overflow a float some day.
@@ -30,7 +30,7 @@ class ChildFailed(MicroError):
         self.tail = tuple(tail)
 
 
-class State(StrEnum):
+class ProcessState(StrEnum):
     """The state of a supervised process. WAITING means the pause before a restart."""
 
     STARTING = "starting"
@@ -41,7 +41,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Limits:
+class RestartLimits:
     """Time limits of the supervisor, in seconds.
 
     ``grace``: for a whole graceful shutdown; each stage of it gets at least ``least_grace``.
@@ -71,7 +71,7 @@ class Status:
 
     name: str
     pid: int | None
-    state: State
+    state: ProcessState
     restarts: int
     since: float
     generation: int = 1
@@ -79,7 +79,7 @@ class Status:
     failure: str = ""
 
 
-class Keeper:
+class ManagedProcess:
     """A process that is kept running, across all its restarts.
 
     ``say(name, line)`` is called with each line of its output, ``tell(line)`` with messages about it.
@@ -88,8 +88,8 @@ class Keeper:
     def __init__(
         self,
         process: Process,
-        limits: Limits,
-        guard: Guard,
+        limits: RestartLimits,
+        guard: OrphanGuard,
         say: Callable[[str, str], None],
         tell: Callable[[str], None],
     ) -> None:
@@ -107,7 +107,7 @@ class Keeper:
         self._failures = 0
         self._due = math.inf
         self._failure: tuple[float | None, str] = (None, "")
-        self._enter(State.STOPPED)
+        self._enter(ProcessState.STOPPED)
 
     @property
     def status(self) -> Status:
@@ -120,10 +120,10 @@ class Keeper:
 
     def wake_at(self) -> float:
         """Return the latest time for the next ``step``, on the monotonic clock."""
-        leaving = self._state is State.STOPPING and self.process.left and self.takes_work
-        if self._state is State.STARTING or leaving:
+        leaving = self._state is ProcessState.STOPPING and self.process.left and self.takes_work
+        if self._state is ProcessState.STARTING or leaving:
             return time.monotonic() + self._limits.poll
-        return self._due if self._state is State.WAITING else math.inf
+        return self._due if self._state is ProcessState.WAITING else math.inf
 
     @property
     def takes_work(self) -> bool:
@@ -139,20 +139,20 @@ class Keeper:
             self._failed(f"could not be run ({err})")
             return
         self._guard.watch(self.child.pid, self.process.stop_order, self.process.stop_signal)
-        self._enter(State.STARTING)
+        self._enter(ProcessState.STARTING)
 
     def step(self) -> None:
         """Check the process and restart it if due. Raises ChildFailed if it ended and has never been up."""
         if self.child is None:
-            if self._state is State.WAITING and time.monotonic() >= self._due:
+            if self._state is ProcessState.WAITING and time.monotonic() >= self._due:
                 self.launch()
             return
         status = self.child.poll()
         if status is not None:
             self._ended(self.child, status)
-        elif self._state is State.STARTING:
+        elif self._state is ProcessState.STARTING:
             self._check_ready(self.child)
-        elif self._state is State.STOPPING and self.process.left and not self._left:
+        elif self._state is ProcessState.STOPPING and self.process.left and not self._left:
             self._left = self.process.left(self.child.pid)
 
     def forward(self) -> None:
@@ -168,20 +168,20 @@ class Keeper:
         """Do not restart the process any more."""
         self._retired = True
         if self.child is None:
-            self._enter(State.STOPPED)
+            self._enter(ProcessState.STOPPED)
 
     def ask_to_stop(self) -> None:
         """Send the stop signal once. Some programs take a second one as a request to end at once."""
-        if self.child and self._state is not State.STOPPING:
+        if self.child and self._state is not ProcessState.STOPPING:
             self.child.send(self.process.stop_signal)
-            self._enter(State.STOPPING)
+            self._enter(ProcessState.STOPPING)
 
     def kill(self) -> None:
         """Kill the process group."""
         if self.child:
             self.child.kill_group()
 
-    def _enter(self, state: State) -> None:
+    def _enter(self, state: ProcessState) -> None:
         self._state, self._since, self._changed = state, time.time(), time.monotonic()
 
     def _pass_on(self, lines: Iterable[str]) -> None:
@@ -192,7 +192,7 @@ class Keeper:
         seconds = time.monotonic() - self._changed
         if self.process.ready(child.pid) if self.process.ready else seconds >= self._limits.settle:
             self.came_up = True
-            self._enter(State.UP)
+            self._enter(ProcessState.UP)
             if self._restarts:
                 self._tell(f"{self.process.name} is up again")
         elif seconds >= self._limits.boot:
@@ -208,19 +208,19 @@ class Keeper:
 
     def _failed(self, reason: str, exit_code: int = EXIT_FAILED, tail: Sequence[str] = ()) -> None:
         if self._retired:
-            self._enter(State.STOPPED)
+            self._enter(ProcessState.STOPPED)
             return
         self._failure = time.time(), reason
         if not self.came_up:
-            self._enter(State.STOPPED)
+            self._enter(ProcessState.STOPPED)
             last = f". Its last line: {tail[-1].strip()}" if tail else ""
             raise ChildFailed(f"{self.process.name} did not start: it {reason}{last}", exit_code, tail)
-        if self._state is State.UP and time.monotonic() - self._changed >= self._limits.steady:
+        if self._state is ProcessState.UP and time.monotonic() - self._changed >= self._limits.steady:
             self._failures = 0
         doubled = self._limits.pause * 2 ** min(self._failures, _MOST_DOUBLINGS)
         pause = min(doubled, self._limits.longest_pause)
         self._failures += 1
         self._restarts += 1
         self._due = time.monotonic() + pause
-        self._enter(State.WAITING)
+        self._enter(ProcessState.WAITING)
         self._tell(f"{self.process.name} {reason}; starting it again in {pause:g} s")

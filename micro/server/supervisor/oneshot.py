@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from micro.server.supervisor.orphan_guard import Guard
+from micro.server.supervisor.orphan_guard import OrphanGuard
 from micro.server.supervisor.process import Child, Process, describe_exit
 
 
@@ -20,7 +20,7 @@ class End:
     tail: Sequence[str] = ()
 
 
-class Errand:
+class OneShot:
     """A one-shot process: it must end by itself within ``seconds``, or its process group is killed.
 
     ``say(name, line)`` is called with each line of its output, ``done(end)`` when it has ended.
@@ -30,7 +30,7 @@ class Errand:
         self,
         process: Process,
         seconds: float,
-        guard: Guard,
+        guard: OrphanGuard,
         say: Callable[[str, str], None],
         done: Callable[[End], None],
     ) -> None:

@@ -28,7 +28,7 @@ main(sys.stdin, float(sys.argv[2]))
 """
 
 
-class Guard:
+class OrphanGuard:
     """The supervisor's side: starts the guard process and tells it which child processes run.
 
     ``grace`` is the time in seconds that each stage gets to stop before it is killed.

@@ -8,15 +8,15 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from micro.server.supervisor.managed_process import ChildFailed, Keeper, Status
-from micro.server.supervisor.oneshot import Errand
+from micro.server.supervisor.managed_process import ChildFailed, ManagedProcess, Status
+from micro.server.supervisor.oneshot import OneShot
 from micro.server.supervisor.process import Process, reap_orphans
 
 Done = Callable[[ChildFailed | None], None]
 """Called when a renewal ends: with None if all processes were replaced, else with the error that ended it."""
 
 
-class Crew:
+class ProcessGroup:
     """All managed processes of the supervisor. ``hire`` makes the managed process for a ``Process``.
 
     A renewal is over when all old processes have ended or reported that they take no new work, at the latest
@@ -24,41 +24,41 @@ class Crew:
     """
 
     def __init__(
-        self, processes: Iterable[Process], hire: Callable[[Process], Keeper], handover: float
+        self, processes: Iterable[Process], hire: Callable[[Process], ManagedProcess], handover: float
     ) -> None:
         self._hire = hire
         self._handover = handover
         self._handed_over = 0.0
         self._serving = [hire(process) for process in processes]
-        self._leaving: list[Keeper] = []
-        self._joining: Keeper | None = None
+        self._leaving: list[ManagedProcess] = []
+        self._joining: ManagedProcess | None = None
         self._successors: list[Process] = []
         self._done: Done | None = None
-        self._errand: Errand | None = None
+        self._oneshot: OneShot | None = None
 
-    def __iter__(self) -> Iterator[Keeper | Errand]:
-        yield from self.keepers
-        if self._errand:
-            yield self._errand
+    def __iter__(self) -> Iterator[ManagedProcess | OneShot]:
+        yield from self.managed_processes
+        if self._oneshot:
+            yield self._oneshot
 
     @property
-    def keepers(self) -> list[Keeper]:
+    def managed_processes(self) -> list[ManagedProcess]:
         """All but the errand."""
         return [*self._serving, *([self._joining] if self._joining else []), *self._leaving]
 
     def statuses(self) -> tuple[Status, ...]:
         """Return a snapshot of each process."""
-        return tuple(keeper.status for keeper in self.keepers)
+        return tuple(managed.status for managed in self.managed_processes)
 
     def wake_at(self) -> float:
         """Return the latest time for the next ``step``, on the monotonic clock."""
         ending = self._done and not self._joining and not self._successors
         return min((self._handed_over if ending else math.inf, *(member.wake_at() for member in self)))
 
-    def send(self, errand: Errand) -> None:
+    def send(self, oneshot: OneShot) -> None:
         """Run a one-shot process, one at a time."""
-        self._errand = errand
-        errand.launch()
+        self._oneshot = oneshot
+        oneshot.launch()
 
     def renew(self, successors: Iterable[Process], done: Done) -> None:
         """Let each successor take over from the process of its name, one by one.
@@ -74,11 +74,11 @@ class Crew:
 
         Raises ChildFailed if a process of the first generation ended and has never been up.
         """
-        for keeper in (*self._serving, *self._leaving):
-            keeper.step()
-        self._leaving = [keeper for keeper in self._leaving if keeper.child]
-        if self._errand:
-            self._errand.step()
+        for managed in (*self._serving, *self._leaving):
+            managed.step()
+        self._leaving = [managed for managed in self._leaving if managed.child]
+        if self._oneshot:
+            self._oneshot.step()
         if self._done:
             self._renew(self._done)
         elif self._joining:
@@ -88,10 +88,10 @@ class Crew:
 
     def reopen(self) -> None:
         """Send SIGUSR1 to the processes that reopen their logs at it."""
-        for keeper in self.keepers:
+        for managed in self.managed_processes:
             # Skip a process that is not up yet: without its handler installed, the signal would end it.
-            if keeper.child and keeper.came_up and keeper.process.reopens_logs:
-                keeper.child.send(signal.SIGUSR1)
+            if managed.child and managed.came_up and managed.process.reopens_logs:
+                managed.child.send(signal.SIGUSR1)
 
     def disband(self) -> None:
         """Start and restart no process any more."""
@@ -120,7 +120,7 @@ class Crew:
         self._done = None
         done(None)
 
-    def _replace(self, new: Keeper) -> None:
+    def _replace(self, new: ManagedProcess) -> None:
         for place, old in enumerate(self._serving):
             if old.process.name == new.process.name:
                 self._serving[place] = new

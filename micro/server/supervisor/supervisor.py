@@ -14,15 +14,21 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 
 from micro.errors import EXIT_FAILED, EXIT_OK
-from micro.server.supervisor.managed_process import ChildFailed, Keeper, Limits, State, Status
-from micro.server.supervisor.oneshot import End, Errand
-from micro.server.supervisor.orphan_guard import Guard
+from micro.server.supervisor.managed_process import (
+    ChildFailed,
+    ManagedProcess,
+    ProcessState,
+    RestartLimits,
+    Status,
+)
+from micro.server.supervisor.oneshot import End, OneShot
+from micro.server.supervisor.orphan_guard import OrphanGuard
 from micro.server.supervisor.output import Output
 from micro.server.supervisor.process import Process
-from micro.server.supervisor.process_group import Crew, Done
+from micro.server.supervisor.process_group import Done, ProcessGroup
 from micro.server.supervisor.signals import SignalQueue
 
-__all__ = ["NAME", "ChildFailed", "Limits", "Process", "State", "Status", "Supervisor"]
+__all__ = ["NAME", "ChildFailed", "Process", "ProcessState", "RestartLimits", "Status", "Supervisor"]
 
 NAME = "micro"
 """The supervisor's own name in the output."""
@@ -47,12 +53,12 @@ class Supervisor:
         processes: Iterable[Process],
         output: Output,
         on_ready: Callable[[], None] | None = None,
-        limits: Limits | None = None,
+        limits: RestartLimits | None = None,
         on_hangup: Callable[[], bool] | None = None,
         on_change: Callable[[tuple[Status, ...]], None] | None = None,
         on_reopen: Callable[[], None] | None = None,
     ) -> None:
-        self._limits = limits or Limits()
+        self._limits = limits or RestartLimits()
         self._output = output
         self._on_ready = on_ready
         self._on_hangup = on_hangup
@@ -62,24 +68,24 @@ class Supervisor:
         self._signals = SignalQueue(
             (*_STOPPING, signal.SIGCHLD, signal.SIGUSR1), heed_ignored=on_hangup is not None
         )
-        self._guard = Guard(self._limits.grace)
-        self._crew = Crew(processes, self._hire, self._limits.handover)
+        self._guard = OrphanGuard(self._limits.grace)
+        self._group = ProcessGroup(processes, self._hire, self._limits.handover)
         self._stop_requests = 0
 
     def snapshot(self) -> tuple[Status, ...]:
         """Return the status of each process. During a renewal this includes both the old and the new one."""
-        return self._crew.statuses()
+        return self._group.statuses()
 
     def run_once(self, process: Process, seconds: float, done: Callable[[End], None]) -> None:
         """Run a one-shot process, one at a time. It is killed if it has not ended within ``seconds``.
 
         ``done(end)`` is called when it has ended.
         """
-        self._crew.send(Errand(process, seconds, self._guard, self._output.line, done))
+        self._group.send(OneShot(process, seconds, self._guard, self._output.line, done))
 
     def renew(self, successors: Iterable[Process], done: Done) -> None:
-        """Replace the processes of the same names one by one; see ``Crew.renew``."""
-        self._crew.renew(successors, done)
+        """Replace the processes of the same names one by one; see ``ProcessGroup.renew``."""
+        self._group.renew(successors, done)
 
     def tell(self, text: str) -> None:
         """Write a line to the output under the supervisor's own name."""
@@ -103,16 +109,16 @@ class Supervisor:
                 orderly = self._stop()
             return EXIT_OK if orderly else EXIT_FAILED
 
-    def _hire(self, process: Process) -> Keeper:
-        return Keeper(process, self._limits, self._guard, self._output.line, self.tell)
+    def _hire(self, process: Process) -> ManagedProcess:
+        return ManagedProcess(process, self._limits, self._guard, self._output.line, self.tell)
 
     def _start(self) -> None:
-        keepers = self._crew.keepers
-        for order in sorted({keeper.process.start_order for keeper in keepers}):
-            stage = [keeper for keeper in keepers if keeper.process.start_order == order]
-            for keeper in stage:
-                keeper.launch()
-            while not all(keeper.came_up for keeper in stage):
+        managed_processes = self._group.managed_processes
+        for order in sorted({managed.process.start_order for managed in managed_processes}):
+            stage = [managed for managed in managed_processes if managed.process.start_order == order]
+            for managed in stage:
+                managed.launch()
+            while not all(managed.came_up for managed in stage):
                 self._turn()
                 if self._stop_requests:
                     return
@@ -120,8 +126,8 @@ class Supervisor:
             self._on_ready()
 
     def _stop(self) -> bool:
-        self._crew.disband()
-        members = list(self._crew)
+        self._group.disband()
+        members = list(self._group)
         end = time.monotonic() + self._limits.grace
         orderly = True
         for order in sorted({member.process.stop_order for member in members}):
@@ -129,7 +135,7 @@ class Supervisor:
             orderly = self._stop_stage(stage, end) and orderly
         return orderly
 
-    def _stop_stage(self, stage: list[Keeper | Errand], end: float) -> bool:
+    def _stop_stage(self, stage: list[ManagedProcess | OneShot], end: float) -> bool:
         for member in stage:
             member.ask_to_stop()
         # Later stages, such as the broker, get some time to stop even if earlier ones have used up the grace.
@@ -143,7 +149,7 @@ class Supervisor:
         return not left
 
     def _wait_for_end(
-        self, stage: list[Keeper | Errand], deadline: float, stop_requests: float = math.inf
+        self, stage: list[ManagedProcess | OneShot], deadline: float, stop_requests: float = math.inf
     ) -> None:
         while any(member.child for member in stage) and time.monotonic() < deadline:
             if self._stop_requests >= stop_requests:
@@ -152,13 +158,13 @@ class Supervisor:
 
     def _turn(self, deadline: float = math.inf) -> None:
         readable = self._select(deadline)
-        for member in self._crew:
+        for member in self._group:
             if member.fileno() in readable:
                 member.forward()
         self._output.write()
         for number in self._signals.take():
             self._heed(number)
-        self._crew.step()
+        self._group.step()
         self._tell_changes()
 
     def _tell_changes(self) -> None:
@@ -169,17 +175,17 @@ class Supervisor:
 
     def _select(self, deadline: float) -> list[int]:
         # Backpressure: while the stream is blocked, do not read from the processes, so that they block too.
-        talking = [] if self._output.full else [member.fileno() for member in self._crew]
+        talking = [] if self._output.full else [member.fileno() for member in self._group]
         reading = [self._signals.fileno(), *(fd for fd in talking if fd is not None)]
         writing = [fd for fd in (self._output.fileno(),) if fd is not None]
-        wake = min(deadline, self._crew.wake_at())
+        wake = min(deadline, self._group.wake_at())
         timeout = None if wake == math.inf else max(0, wake - time.monotonic())
         return select.select(reading, writing, [], timeout)[0]
 
     def _heed(self, number: int) -> None:
         if number == signal.SIGUSR1 and self._on_reopen:
             self._on_reopen()
-            self._crew.reopen()
+            self._group.reopen()
         if number not in _STOPPING or self._is_seen_to(number):
             return
         self._stop_requests += 1

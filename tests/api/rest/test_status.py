@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from micro.api.rest import create_app
-from micro.server.status_writer import Report
-from micro.server.supervisor.managed_process import State, Status
+from micro.server.status_writer import StatusWriter
+from micro.server.supervisor.managed_process import ProcessState, Status
 from micro.service import Micro
 
 MakeMicro = Callable[..., Micro]
@@ -36,6 +36,6 @@ def test_a_broker_that_does_not_answer_leaves_the_rest_to_be_told(load: MakeMicr
 def test_the_processes_are_those_of_the_supervisor(load: MakeMicro, tmp_path: Path) -> None:
     micro = load({})
     micro.settings = replace(micro.settings, pid_folder_path=tmp_path)
-    Report(micro.settings, print).update([Status("rest", 42, State.UP, 0, 1.5)])
+    StatusWriter(micro.settings, print).update([Status("rest", 42, ProcessState.UP, 0, 1.5)])
     told = create_app(micro=micro).test_client().get("/status").get_json()
     assert [each["name"] for each in told["processes"]] == ["rest"]

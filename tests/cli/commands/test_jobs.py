@@ -25,7 +25,7 @@ from micro.config.settings import Settings
 from micro.errors import NoWorker
 from micro.jobs.models import Job, LogLine, NewJob, Progress, State
 from micro.jobs.store.store import JobStore
-from micro.jobs.worker.runner import JobWorker
+from micro.jobs.worker.runner import JobRunner
 from micro.runtime.folders import claimed
 from micro.runtime.settings_file import write_settings
 from micro.service import Micro
@@ -346,7 +346,7 @@ def test_a_run_as_a_job_prints_its_result(
 ) -> None:
     def work() -> None:
         queued = wait_for(lambda: store.list_jobs(state=State.QUEUED).jobs)
-        JobWorker(micro, store).run_job(queued[0].id)
+        JobRunner(micro, store).run_job(queued[0].id)
 
     worker = threading.Thread(target=work)
     worker.start()

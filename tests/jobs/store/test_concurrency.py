@@ -12,7 +12,7 @@ from micro.errors import TooManyRuns
 from micro.jobs.models import State
 from micro.jobs.service import Jobs
 from micro.jobs.store.store import JobStore
-from micro.jobs.worker.runner import JobWorker
+from micro.jobs.worker.runner import JobRunner
 from micro.plugin.context import RunContext
 from micro.service import Micro
 
@@ -42,7 +42,7 @@ def micro(load: Callable[..., Micro], sqlite_url: str) -> Micro:
 
 @pytest.fixture
 def busy(
-    worker: JobWorker, submit: Callable[[], str], folder: Any, beside: Beside, wait_for: Wait
+    worker: JobRunner, submit: Callable[[], str], folder: Any, beside: Beside, wait_for: Wait
 ) -> Iterator[str]:
     """A job that runs until the folder is opened."""
     job = submit()
@@ -60,7 +60,7 @@ def submit(jobs: Jobs, folder: Any) -> Callable[[], str]:
 
 @pytest.fixture
 def waiting(
-    worker: JobWorker, table: JobStore, submit: Callable[[], str], busy: str, beside: Beside, wait_for: Wait
+    worker: JobRunner, table: JobStore, submit: Callable[[], str], busy: str, beside: Beside, wait_for: Wait
 ) -> tuple[str, Future[Any]]:
     """Another job, whose worker waits for the end of the busy one, and the end of that wait."""
     job = submit()
@@ -92,6 +92,6 @@ def test_a_job_that_waits_can_be_cancelled(
     assert folder.count("began") == 1
 
 
-def test_the_client_of_a_message_is_told_to_come_again(worker: JobWorker, folder: Any, busy: str) -> None:
+def test_the_client_of_a_message_is_told_to_come_again(worker: JobRunner, folder: Any, busy: str) -> None:
     with pytest.raises(TooManyRuns, match="Plugin 'Waiter' does 1 run at a time, and is busy"):
         worker.run_message("task-1", "waiter", folder.params)

@@ -127,7 +127,10 @@ def test_without_its_driver_postgresql_says_what_to_install() -> None:
 
 
 def test_neither_flask_nor_celery_is_needed() -> None:
-    program = "import sys, micro.jobs.store.store; print(sorted({'flask', 'celery', 'psycopg'} & sys.modules.keys()))"
+    program = (
+        "import sys, micro.jobs.store.store; "
+        "print(sorted({'flask', 'celery', 'psycopg'} & sys.modules.keys()))"
+    )
     assert subprocess.check_output([sys.executable, "-c", program], text=True) == "[]\n"
 
 

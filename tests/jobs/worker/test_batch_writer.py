@@ -9,8 +9,8 @@ import pytest
 
 from micro.jobs.models import LogLine, NewJob, Progress, State
 from micro.jobs.store.store import JobStore
-from micro.jobs.worker.batch_writer import LateRecord, Ledger
-from micro.periodic import Ticker
+from micro.jobs.worker.batch_writer import BatchWriter, LateRecord
+from micro.periodic import PeriodicCalls
 
 pytestmark = pytest.mark.postgresql
 
@@ -18,19 +18,19 @@ Wait = Callable[..., object]
 
 
 @pytest.fixture
-def ledger(store: JobStore) -> Iterator[Ledger]:
-    ledger = Ledger(store.database, Ticker(0.01, linger=0))
-    yield ledger
-    ledger.close()
+def writer(store: JobStore) -> Iterator[BatchWriter]:
+    writer = BatchWriter(store.database, PeriodicCalls(0.01, linger=0))
+    yield writer
+    writer.close()
 
 
 @pytest.fixture
-def record(store: JobStore, ledger: Ledger) -> Callable[[str], LateRecord]:
+def record(store: JobStore, writer: BatchWriter) -> Callable[[str], LateRecord]:
     """Begin a run of the message with this id."""
 
     def begin(task: str) -> LateRecord:
         new = NewJob("Adder", {"a": 1}, idempotency_key=f"celery:{task}")
-        return LateRecord(store, ledger, new, "worker-1")
+        return LateRecord(store, writer, new, "worker-1")
 
     return begin
 
@@ -44,7 +44,7 @@ def test_nothing_is_on_record_when_a_run_begins(store: JobStore, record: Begin) 
 
 
 def test_an_ended_run_is_on_record_soon(
-    store: JobStore, ledger: Ledger, record: Begin, wait_for: Wait
+    store: JobStore, writer: BatchWriter, record: Begin, wait_for: Wait
 ) -> None:
     late = record("1")
     assert late.finish(late.job.hold, State.SUCCEEDED, "{}")
@@ -55,20 +55,20 @@ def test_an_ended_run_is_on_record_soon(
     assert event.data["state"] == "succeeded"
 
 
-def test_parameters_are_on_record_as_they_were_sent(store: JobStore, ledger: Ledger) -> None:
+def test_parameters_are_on_record_as_they_were_sent(store: JobStore, writer: BatchWriter) -> None:
     items = [1]
-    late = LateRecord(store, ledger, NewJob("Adder", {"items": items}), "worker-1")
+    late = LateRecord(store, writer, NewJob("Adder", {"items": items}), "worker-1")
     items.append(2)
     late.finish(late.job.hold, State.SUCCEEDED, "{}")
-    ledger.close()
+    writer.close()
     assert store.get(late.job.id).params == {"items": [1]}
 
 
-def test_many_are_written_together(store: JobStore, ledger: Ledger, record: Begin) -> None:
+def test_many_are_written_together(store: JobStore, writer: BatchWriter, record: Begin) -> None:
     for number in range(700):
         late = record(str(number))
         late.finish(late.job.hold, State.FAILED, error={"error": "no"})
-    ledger.close()
+    writer.close()
     assert store.counts()[State.FAILED] == 700
 
 
@@ -88,7 +88,7 @@ def test_a_run_that_is_to_be_tried_again_is_put_on_record(store: JobStore, recor
 
 
 def test_of_two_runs_with_one_id_the_second_is_left_out(
-    store: JobStore, ledger: Ledger, record: Begin
+    store: JobStore, writer: BatchWriter, record: Begin
 ) -> None:
     first, second, third = record("1"), record("1"), record("1")
     assert first.renew(first.job.hold, 60).kept
@@ -97,7 +97,7 @@ def test_of_two_runs_with_one_id_the_second_is_left_out(
     assert second.finish(second.job.hold, State.SUCCEEDED, "{}")
     assert not second.release(second.job.hold, 60, "no luck")
     third.finish(third.job.hold, State.SUCCEEDED, "{}")
-    ledger.close()
+    writer.close()
     (job,) = store.list_jobs().jobs
     assert (job.id, job.state) == (first.job.id, State.RUNNING)
 
@@ -112,7 +112,7 @@ def test_a_record_whose_answer_was_lost_is_not_taken_for_anothers(store: JobStor
 
 
 def test_a_ledger_with_nothing_to_write_closes_in_silence(
-    ledger: Ledger, caplog: pytest.LogCaptureFixture
+    writer: BatchWriter, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ledger.close()
+    writer.close()
     assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []

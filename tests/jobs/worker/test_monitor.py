@@ -13,11 +13,11 @@ import pytest
 from micro.errors import StoreUnavailable
 from micro.jobs.models import Job, Progress, State
 from micro.jobs.store.store import JobStore
-from micro.jobs.worker.monitor import Terms, Watch
-from micro.periodic import Ticker
+from micro.jobs.worker.monitor import Monitor, Terms
+from micro.periodic import PeriodicCalls
 
 Wait = Callable[..., Any]
-Begin = Callable[..., Watch]
+Begin = Callable[..., Monitor]
 
 
 @pytest.fixture
@@ -29,10 +29,10 @@ def killed() -> list[str]:
 @pytest.fixture
 def watch(store: JobStore, running: Job, killed: list[str]) -> Iterator[Begin]:
     """Watch the running job, looking every hundredth of a second."""
-    terms = Terms(lease=0.03, grace=0.05, kill=killed.append, ticker=Ticker(0.01, linger=0))
+    terms = Terms(lease=0.03, grace=0.05, kill=killed.append, periodic=PeriodicCalls(0.01, linger=0))
 
-    def begin(record: Any = store, **changes: Any) -> Watch:
-        return Watch(record, replace(running, **changes), terms)
+    def begin(record: Any = store, **changes: Any) -> Monitor:
+        return Monitor(record, replace(running, **changes), terms)
 
     return begin
 
@@ -167,30 +167,30 @@ def test_a_run_is_killed_even_if_that_cannot_be_recorded(
 
 def test_a_ticker_calls_again_and_again_until_told_to_stop(wait_for: Wait) -> None:
     calls: list[int] = []
-    ticker = Ticker(0.001, linger=0)
+    periodic = PeriodicCalls(0.001, linger=0)
 
     def call() -> None:
         calls.append(len(calls))
 
-    ticker.add(call)
+    periodic.add(call)
     wait_for(lambda: len(calls) > 2)
-    ticker.remove(call)
-    wait_for(lambda: ticker._thread is None)
+    periodic.remove(call)
+    wait_for(lambda: periodic._thread is None)
     count = len(calls)
-    ticker.add(call)
+    periodic.add(call)
     wait_for(lambda: len(calls) > count)
-    ticker.remove(call)
+    periodic.remove(call)
 
 
 def test_a_call_that_fails_does_not_stop_the_others(wait_for: Wait, caplog: pytest.LogCaptureFixture) -> None:
-    ticker = Ticker(0.001, linger=0)
+    periodic = PeriodicCalls(0.001, linger=0)
     called = threading.Event()
 
     def fail() -> None:
         raise RuntimeError("out of order")
 
-    ticker.add(fail)
-    ticker.add(called.set)
+    periodic.add(fail)
+    periodic.add(called.set)
     wait_for(lambda: called.is_set() and "out of order" in caplog.text)
-    ticker.remove(fail)
-    ticker.remove(called.set)
+    periodic.remove(fail)
+    periodic.remove(called.set)

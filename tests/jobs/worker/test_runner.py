@@ -30,7 +30,7 @@ from micro.jobs.models import Job, NewJob, State
 from micro.jobs.service import Jobs
 from micro.jobs.store.store import JobStore
 from micro.jobs.worker import runner
-from micro.jobs.worker.runner import JobWorker
+from micro.jobs.worker.runner import JobRunner
 from micro.plugin.context import RunContext
 from micro.service import Micro
 
@@ -87,7 +87,7 @@ def sqlite_url(tmp_path: Path) -> str:
 # Jobs
 
 
-def test_a_job_runs_and_its_result_is_on_record(worker: JobWorker, table: JobStore, submit: Submit) -> None:
+def test_a_job_runs_and_its_result_is_on_record(worker: JobRunner, table: JobStore, submit: Submit) -> None:
     job = submit("Add", a=1, b=2)
     worker.run_job(job)
     ended = table.get(job)
@@ -96,7 +96,7 @@ def test_a_job_runs_and_its_result_is_on_record(worker: JobWorker, table: JobSto
 
 @pytest.mark.parametrize("copies", [2, 3])
 def test_a_second_copy_of_its_message_runs_nothing(
-    worker: JobWorker, folder: Any, submit: Submit, copies: int
+    worker: JobRunner, folder: Any, submit: Submit, copies: int
 ) -> None:
     job = submit("Flaky", failures=0, **folder.params)
     for _ in range(copies):
@@ -104,7 +104,7 @@ def test_a_second_copy_of_its_message_runs_nothing(
     assert folder.count("started") == 1
 
 
-def test_a_message_about_no_job_is_passed_over(worker: JobWorker) -> None:
+def test_a_message_about_no_job_is_passed_over(worker: JobRunner) -> None:
     worker.run_job("nonsense")
 
 
@@ -113,7 +113,7 @@ def test_a_message_about_no_job_is_passed_over(worker: JobWorker) -> None:
     [("Refuses", "sold-out", 409), ("Breaks", "plugin-failed", 500), ("Sleepy", "time-limit", 504)],
 )
 def test_a_failure_is_on_record_with_its_reason(
-    worker: JobWorker, table: JobStore, submit: Submit, name: str, code: str, status: int
+    worker: JobRunner, table: JobStore, submit: Submit, name: str, code: str, status: int
 ) -> None:
     job = submit(name)
     worker.run_job(job)
@@ -124,7 +124,7 @@ def test_a_failure_is_on_record_with_its_reason(
     assert ended.error["error"]
 
 
-def test_a_job_of_a_plugin_that_is_gone_fails(worker: JobWorker, table: JobStore) -> None:
+def test_a_job_of_a_plugin_that_is_gone_fails(worker: JobRunner, table: JobStore) -> None:
     job, _ = table.submit(NewJob("Gone", {}))
     worker.run_job(job.id)
     error = table.get(job.id).error
@@ -134,7 +134,7 @@ def test_a_job_of_a_plugin_that_is_gone_fails(worker: JobWorker, table: JobStore
 
 
 def test_a_plugin_cannot_pass_its_time_limit_off_as_another_failure(
-    worker: JobWorker, table: JobStore, submit: Submit
+    worker: JobRunner, table: JobStore, submit: Submit
 ) -> None:
     job = submit("Sleepy", wrapped=True)
     worker.run_job(job)
@@ -143,14 +143,14 @@ def test_a_plugin_cannot_pass_its_time_limit_off_as_another_failure(
     assert error["error"] == "The run took longer than the 0.3 seconds that plugin 'Sleepy' allows"
 
 
-def test_the_alarm_of_the_process_is_left_as_it_was(worker: JobWorker, submit: Submit) -> None:
+def test_the_alarm_of_the_process_is_left_as_it_was(worker: JobRunner, submit: Submit) -> None:
     before = signal.getsignal(signal.SIGALRM)
     worker.run_job(submit("Sleepy"))
     assert signal.getsignal(signal.SIGALRM) is before
 
 
 def test_outside_a_main_thread_a_run_past_its_limit_fails_on_record_and_goes_on(
-    worker: JobWorker, table: JobStore, submit: Submit, folder: Any, beside: Beside, wait_for: Wait,
+    worker: JobRunner, table: JobStore, submit: Submit, folder: Any, beside: Beside, wait_for: Wait,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     job = submit("Stubborn and bounded", **folder.params)
@@ -177,7 +177,7 @@ def test_a_run_knows_its_job(
     micro = load({"knows/interface.py": interface(body)}, jobs_url=sqlite_url)
     store = JobStore(sqlite_url)
     job, _ = store.submit(NewJob("Plugin", {}, transport="rest", request_id="request-7"))
-    JobWorker(micro, store).run_job(job.id)
+    JobRunner(micro, store).run_job(job.id)
     assert json.loads(store.get(job.id).result or "") == {"told": ["rest", "request-7", job.id, 1]}
     store.close()
 
@@ -186,7 +186,7 @@ def test_a_run_knows_its_job(
 
 
 def test_a_failure_that_the_plugin_lists_is_tried_again_after_a_pause(
-    worker: JobWorker, table: JobStore, submit: Submit, folder: Any
+    worker: JobRunner, table: JobStore, submit: Submit, folder: Any
 ) -> None:
     job = submit("Flaky", failures=2, **folder.params)
     for attempt in (1, 2):
@@ -204,7 +204,7 @@ def test_a_failure_that_the_plugin_lists_is_tried_again_after_a_pause(
 
 
 def test_the_log_of_the_job_tells_why_it_was_tried_again(
-    worker: JobWorker, table: JobStore, submit: Submit, folder: Any
+    worker: JobRunner, table: JobStore, submit: Submit, folder: Any
 ) -> None:
     job = submit("Flaky", failures=1, **folder.params)
     worker.run_job(job)
@@ -213,7 +213,7 @@ def test_the_log_of_the_job_tells_why_it_was_tried_again(
 
 
 def test_a_plugin_has_only_so_many_retries(
-    worker: JobWorker, table: JobStore, submit: Submit, folder: Any
+    worker: JobRunner, table: JobStore, submit: Submit, folder: Any
 ) -> None:
     job = submit("Flaky", failures=9, **folder.params)
     for _ in range(4):
@@ -224,7 +224,7 @@ def test_a_plugin_has_only_so_many_retries(
 
 
 def test_a_failure_that_the_plugin_does_not_list_ends_the_job(
-    worker: JobWorker, table: JobStore, submit: Submit, folder: Any
+    worker: JobRunner, table: JobStore, submit: Submit, folder: Any
 ) -> None:
     job = submit("Flaky", failures=1, kind="ValueError", **folder.params)
     worker.run_job(job)
@@ -232,7 +232,7 @@ def test_a_failure_that_the_plugin_does_not_list_ends_the_job(
 
 
 def test_a_lost_worker_costs_the_plugin_none_of_its_retries(
-    worker: JobWorker, table: JobStore, submit: Submit, folder: Any
+    worker: JobRunner, table: JobStore, submit: Submit, folder: Any
 ) -> None:
     job = submit("Flaky", failures=9, **folder.params)
     assert table.claim(job, "another", lease=-1)
@@ -243,7 +243,7 @@ def test_a_lost_worker_costs_the_plugin_none_of_its_retries(
 
 
 def test_the_last_attempt_of_all_ends_with_its_own_reason(
-    worker: JobWorker, table: JobStore, submit: Submit, folder: Any
+    worker: JobRunner, table: JobStore, submit: Submit, folder: Any
 ) -> None:
     job = submit("Flaky", failures=9, **folder.params)
     for _ in range(4):
@@ -259,7 +259,7 @@ def test_the_last_attempt_of_all_ends_with_its_own_reason(
 
 
 def test_a_run_that_listens_is_cancelled_when_it_is_asked_to(
-    worker: JobWorker, table: JobStore, submit: Submit, folder: Any, beside: Beside, wait_for: Wait
+    worker: JobRunner, table: JobStore, submit: Submit, folder: Any, beside: Beside, wait_for: Wait
 ) -> None:
     job = submit("Patient", **folder.params)
     run = beside(worker.run_job, job)
@@ -271,7 +271,7 @@ def test_a_run_that_listens_is_cancelled_when_it_is_asked_to(
 
 
 def test_a_run_that_was_taken_over_is_asked_to_stop_and_changes_nothing(
-    worker: JobWorker, table: JobStore, submit: Submit, folder: Any, beside: Beside, wait_for: Wait
+    worker: JobRunner, table: JobStore, submit: Submit, folder: Any, beside: Beside, wait_for: Wait
 ) -> None:
     job = submit("Patient", **folder.params)
     run = beside(worker.run_job, job)
@@ -293,7 +293,7 @@ def test_a_process_of_a_pool_is_killed(caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_a_message_is_answered_and_on_record_soon_after(
-    worker: JobWorker, table: JobStore, wait_for: Wait
+    worker: JobRunner, table: JobStore, wait_for: Wait
 ) -> None:
     assert worker.run_message("task-1", "add", {"a": 1, "b": 2}) == '{"sum":3}'
     wait_for(lambda: table.list_jobs().jobs)
@@ -316,7 +316,7 @@ def test_a_message_is_answered_and_on_record_soon_after(
 
 
 def test_a_longer_run_is_on_record_while_it_goes_on(
-    worker: JobWorker, table: JobStore, folder: Any, beside: Beside, wait_for: Wait
+    worker: JobRunner, table: JobStore, folder: Any, beside: Beside, wait_for: Wait
 ) -> None:
     run = beside(worker.run_message, "task-1", "Patient", folder.params)
     wait_for(lambda: table.list_jobs(state=State.RUNNING).jobs)
@@ -326,7 +326,7 @@ def test_a_longer_run_is_on_record_while_it_goes_on(
 
 
 def test_it_can_be_cancelled_then(
-    worker: JobWorker, table: JobStore, folder: Any, beside: Beside, wait_for: Wait
+    worker: JobRunner, table: JobStore, folder: Any, beside: Beside, wait_for: Wait
 ) -> None:
     run = beside(worker.run_message, "task-1", "Patient", folder.params)
     (job,) = wait_for(lambda: table.list_jobs(state=State.RUNNING).jobs)
@@ -342,7 +342,7 @@ def test_it_can_be_cancelled_then(
     ids=["plugin", "parameters"],
 )
 def test_a_message_that_cannot_run_is_refused_and_not_recorded(
-    worker: JobWorker, table: JobStore, name: str, params: dict[str, Any], error: type[Exception]
+    worker: JobRunner, table: JobStore, name: str, params: dict[str, Any], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
         worker.run_message("task-1", name, params)
@@ -354,7 +354,7 @@ def test_a_message_that_cannot_run_is_refused_and_not_recorded(
     ("name", "error"), [("Refuses", PluginError), ("Breaks", PluginFailed), ("Sleepy", TimeLimit)]
 )
 def test_what_a_message_failed_with_is_raised_and_recorded(
-    worker: JobWorker, table: JobStore, name: str, error: type[Exception]
+    worker: JobRunner, table: JobStore, name: str, error: type[Exception]
 ) -> None:
     with pytest.raises(error) as caught:
         worker.run_message("task-1", name, {})
@@ -363,7 +363,7 @@ def test_what_a_message_failed_with_is_raised_and_recorded(
     assert (the_job(table).error or {})["error"] == str(caught.value)
 
 
-def test_the_record_of_a_message_has_no_secrets(worker: JobWorker, table: JobStore, tmp_path: Path) -> None:
+def test_the_record_of_a_message_has_no_secrets(worker: JobRunner, table: JobStore, tmp_path: Path) -> None:
     worker.run_message("task-1", "Keeper", {"password": "hunter2"})
     worker.micro_stop()
     assert the_job(table).has_secrets
@@ -372,7 +372,7 @@ def test_the_record_of_a_message_has_no_secrets(worker: JobWorker, table: JobSto
 
 
 def test_a_message_delivered_again_gives_what_is_on_record(
-    worker: JobWorker, table: JobStore, folder: Any
+    worker: JobRunner, table: JobStore, folder: Any
 ) -> None:
     given = "task-1", "Flaky", {"failures": 0, **folder.params}
     first = worker.run_message(*given)
@@ -381,7 +381,7 @@ def test_a_message_delivered_again_gives_what_is_on_record(
     assert folder.count("started") == 1
 
 
-def test_a_failure_too(worker: JobWorker) -> None:
+def test_a_failure_too(worker: JobRunner) -> None:
     with pytest.raises(PluginError):
         worker.run_message("task-1", "Refuses", {"status": 402})
     worker.micro_stop()
@@ -390,13 +390,13 @@ def test_a_failure_too(worker: JobWorker) -> None:
     assert caught.value.status == 402
 
 
-def test_a_message_that_never_ran_runs_when_it_is_delivered_again(worker: JobWorker, table: JobStore) -> None:
+def test_a_message_that_never_ran_runs_when_it_is_delivered_again(worker: JobRunner, table: JobStore) -> None:
     assert worker.run_message("task-1", "Add", {"a": 1, "b": 2}, redelivered=True) == '{"sum":3}'
     assert the_job(table).state is State.SUCCEEDED
 
 
 def test_a_message_whose_worker_was_lost_is_taken_over(
-    worker: JobWorker, table: JobStore, beside: Beside, wait_for: Wait
+    worker: JobRunner, table: JobStore, beside: Beside, wait_for: Wait
 ) -> None:
     new = NewJob("Add", {"a": 1, "b": 2}, idempotency_key="celery:task-1", attempts=3)
     job, _ = table.submit(new, "another", lease=0.5)
@@ -405,7 +405,7 @@ def test_a_message_whose_worker_was_lost_is_taken_over(
 
 
 def test_a_message_whose_first_run_goes_on_is_left_to_it(
-    worker: JobWorker, table: JobStore, folder: Any, beside: Beside, wait_for: Wait
+    worker: JobRunner, table: JobStore, folder: Any, beside: Beside, wait_for: Wait
 ) -> None:
     run = beside(worker.run_message, "task-1", "Patient", folder.params)
     wait_for(lambda: table.list_jobs(state=State.RUNNING).jobs)
@@ -417,7 +417,7 @@ def test_a_message_whose_first_run_goes_on_is_left_to_it(
 
 
 def test_a_message_that_is_to_be_tried_again_waits_for_that(
-    worker: JobWorker, table: JobStore, folder: Any, beside: Beside, wait_for: Wait
+    worker: JobRunner, table: JobStore, folder: Any, beside: Beside, wait_for: Wait
 ) -> None:
     run = beside(worker.run_message, "task-1", "Flaky", {"failures": 1, **folder.params})
     (job,) = wait_for(lambda: table.list_jobs(state=State.QUEUED).jobs)
@@ -427,7 +427,7 @@ def test_a_message_that_is_to_be_tried_again_waits_for_that(
 
 
 def test_a_message_that_failed_for_good_elsewhere_fails_here(
-    worker: JobWorker, table: JobStore, folder: Any, beside: Beside, wait_for: Wait
+    worker: JobRunner, table: JobStore, folder: Any, beside: Beside, wait_for: Wait
 ) -> None:
     run = beside(worker.run_message, "task-1", "Flaky", {"failures": 1, **folder.params})
     (job,) = wait_for(lambda: table.list_jobs(state=State.QUEUED).jobs)
@@ -436,7 +436,7 @@ def test_a_message_that_failed_for_good_elsewhere_fails_here(
         run.result(30)
 
 
-def test_what_a_message_reported_is_on_record(worker: JobWorker, table: JobStore) -> None:
+def test_what_a_message_reported_is_on_record(worker: JobRunner, table: JobStore) -> None:
     worker.run_message("task-1", "Steps", {"count": 2})
     job = the_job(table)
     assert job.progress is not None
@@ -447,7 +447,7 @@ def test_what_a_message_reported_is_on_record(worker: JobWorker, table: JobStore
 
 
 def test_a_finished_result_waits_for_the_table(
-    worker: JobWorker, table: JobStore, submit: Submit, folder: Any, beside: Beside, wait_for: Wait,
+    worker: JobRunner, table: JobStore, submit: Submit, folder: Any, beside: Beside, wait_for: Wait,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     job = submit("Patient", **folder.params)
@@ -461,7 +461,7 @@ def test_a_finished_result_waits_for_the_table(
 
 
 def test_a_run_goes_on_without_the_table_and_keeps_what_it_reports(
-    worker: JobWorker, table: JobStore, folder: Any, submit: Submit, beside: Beside, wait_for: Wait,
+    worker: JobRunner, table: JobStore, folder: Any, submit: Submit, beside: Beside, wait_for: Wait,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     job = submit("Patient", **folder.params)
@@ -476,7 +476,7 @@ def test_a_run_goes_on_without_the_table_and_keeps_what_it_reports(
 
 
 def test_a_message_is_answered_without_the_table_and_recorded_later(
-    worker: JobWorker, table: JobStore, wait_for: Wait, caplog: pytest.LogCaptureFixture
+    worker: JobRunner, table: JobStore, wait_for: Wait, caplog: pytest.LogCaptureFixture
 ) -> None:
     with away(table):
         assert worker.run_message("task-1", "Add", {"a": 1, "b": 2}) == '{"sum":3}'
@@ -488,7 +488,7 @@ def test_a_message_is_answered_without_the_table_and_recorded_later(
 
 
 def test_a_process_that_ends_says_what_it_could_not_record(
-    worker: JobWorker, table: JobStore, caplog: pytest.LogCaptureFixture
+    worker: JobRunner, table: JobStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     with away(table):
         worker.run_message("task-1", "Add", {"a": 1, "b": 2})
@@ -497,7 +497,7 @@ def test_a_process_that_ends_says_what_it_could_not_record(
 
 
 def test_a_job_that_cannot_be_claimed_is_left_to_a_sweep(
-    worker: JobWorker, table: JobStore, submit: Submit, caplog: pytest.LogCaptureFixture
+    worker: JobRunner, table: JobStore, submit: Submit, caplog: pytest.LogCaptureFixture
 ) -> None:
     job = submit("Add", a=1, b=2)
     with away(table):
@@ -520,7 +520,7 @@ def test_patience_ends(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_the_traceback_of_a_plugin_begins_with_the_plugin(
-    worker: JobWorker, submit: Submit, caplog: pytest.LogCaptureFixture
+    worker: JobRunner, submit: Submit, caplog: pytest.LogCaptureFixture
 ) -> None:
     worker.run_job(submit("Breaks"))
     (record,) = (each for each in caplog.records if each.levelno == logging.ERROR)

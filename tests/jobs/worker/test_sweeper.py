@@ -11,7 +11,7 @@ import pytest
 
 from micro.jobs.models import Job, NewJob, State
 from micro.jobs.store.store import JobStore
-from micro.jobs.worker.sweeper import Upkeeper
+from micro.jobs.worker.sweeper import Sweeper
 
 Wait = Callable[..., Any]
 WEEK = 7 * 24 * 3600.0
@@ -36,18 +36,18 @@ def broker() -> Broker:
 
 
 @pytest.fixture
-def upkeeper(store: JobStore, broker: Broker) -> Upkeeper:
-    return Upkeeper(store, WEEK, "node-1", broker.wake)
+def sweeper(store: JobStore, broker: Broker) -> Sweeper:
+    return Sweeper(store, WEEK, "node-1", broker.wake)
 
 
 @pytest.fixture
-def run(upkeeper: Upkeeper) -> Iterator[Callable[[], None]]:
+def run(sweeper: Sweeper) -> Iterator[Callable[[], None]]:
     """Let the upkeeper work in its thread, which is ended after the test."""
-    started: list[Upkeeper] = []
+    started: list[Sweeper] = []
 
     def start() -> None:
-        upkeeper.start()
-        started.append(upkeeper)
+        sweeper.start()
+        started.append(sweeper)
 
     yield start
     for each in started:
@@ -69,67 +69,67 @@ def forgotten(store: JobStore, count: int = 1) -> list[str]:
 
 
 def test_a_job_that_nobody_was_told_of_is_published(
-    store: JobStore, broker: Broker, upkeeper: Upkeeper
+    store: JobStore, broker: Broker, sweeper: Sweeper
 ) -> None:
     (job,) = forgotten(store)
-    upkeeper.keep_up()
+    sweeper.keep_up()
     assert broker.taken == [(job, "sums")]
-    upkeeper.keep_up()
+    sweeper.keep_up()
     assert len(broker.taken) == 1
 
 
-def test_one_whose_worker_was_lost_too(store: JobStore, broker: Broker, upkeeper: Upkeeper) -> None:
+def test_one_whose_worker_was_lost_too(store: JobStore, broker: Broker, sweeper: Sweeper) -> None:
     job, _ = store.submit(NewJob("Adder", {}))
     store.claim(job.id, "worker-1", lease=-1)
-    upkeeper.keep_up()
+    sweeper.keep_up()
     assert broker.taken == [(job.id, "")]
     assert store.state(job.id) is State.QUEUED
 
 
 def test_one_whose_worker_was_lost_once_too_often_is_told_of_in_the_log(
-    store: JobStore, broker: Broker, upkeeper: Upkeeper, caplog: pytest.LogCaptureFixture
+    store: JobStore, broker: Broker, sweeper: Sweeper, caplog: pytest.LogCaptureFixture
 ) -> None:
     job, _ = store.submit(NewJob("Adder", {}, attempts=1))
     store.claim(job.id, "worker-1", lease=-1)
-    upkeeper.keep_up()
+    sweeper.keep_up()
     assert broker.taken == []
     assert store.state(job.id) is State.FAILED
     assert f"Job {job.id} failed: its worker was lost in every attempt" in caplog.text
 
 
 def test_what_the_broker_did_not_take_is_published_as_soon_as_it_does(
-    store: JobStore, broker: Broker, upkeeper: Upkeeper
+    store: JobStore, broker: Broker, sweeper: Sweeper
 ) -> None:
     first, second = forgotten(store, 2)
     broker.away = True
     for _ in range(10):
-        upkeeper.keep_up()
+        sweeper.keep_up()
     (late,) = forgotten(store)
     broker.away = False
-    upkeeper.keep_up()
+    sweeper.keep_up()
     assert [job for job, _ in broker.taken] == [first, second, late]
 
 
 def test_a_broker_that_is_away_for_long_costs_no_job_its_turn(
-    store: JobStore, broker: Broker, upkeeper: Upkeeper
+    store: JobStore, broker: Broker, sweeper: Sweeper
 ) -> None:
     forgotten(store)
     broker.away = True
     for _ in range(10):
         with changed(store, "UPDATE micro_jobs SET due = 0"):
             pass
-        upkeeper.keep_up()
+        sweeper.keep_up()
     with store.database.connect() as connection:
         assert connection.exec_driver_sql("SELECT told FROM micro_jobs").scalar_one() == 1
 
 
-def test_one_process_at_a_time_sweeps(store: JobStore, broker: Broker, upkeeper: Upkeeper) -> None:
+def test_one_process_at_a_time_sweeps(store: JobStore, broker: Broker, sweeper: Sweeper) -> None:
     forgotten(store)
     assert store.lead("upkeep", "node-2", 60)
-    upkeeper.keep_up()
+    sweeper.keep_up()
     assert broker.taken == []
     store.resign("upkeep", "node-2")
-    upkeeper.keep_up()
+    sweeper.keep_up()
     assert len(broker.taken) == 1
 
 
@@ -138,35 +138,35 @@ def test_jobs_that_ended_long_ago_are_cleaned_up(store: JobStore, broker: Broker
     waits, _ = store.submit(NewJob("Adder", {}))
     with changed(store, "UPDATE micro_jobs SET finished = finished - 60 WHERE finished IS NOT NULL"):
         pass
-    Upkeeper(store, 3600, "node-1", broker.wake).keep_up()
+    Sweeper(store, 3600, "node-1", broker.wake).keep_up()
     assert len(store.list_jobs().jobs) == 2
-    Upkeeper(store, 30, "node-1", broker.wake)._clean_up()
+    Sweeper(store, 30, "node-1", broker.wake)._clean_up()
     # Its id still tells that it was made a moment ago.
     assert len(store.list_jobs().jobs) == 2
-    Upkeeper(store, 0, "node-1", broker.wake)._clean_up()
+    Sweeper(store, 0, "node-1", broker.wake)._clean_up()
     assert [job.id for job in store.list_jobs().jobs] == [waits.id]
 
 
 def test_more_than_one_batch_is_cleaned_up_at_once(store: JobStore, broker: Broker) -> None:
     for _ in range(600):
         store.cancel(store.submit(NewJob("Adder", {}))[0].id)
-    Upkeeper(store, 0, "node-1", broker.wake).keep_up()
+    Sweeper(store, 0, "node-1", broker.wake).keep_up()
     assert store.list_jobs().jobs == ()
 
 
 def test_it_works_by_itself_and_leaves_its_task_to_others_when_it_stops(
-    store: JobStore, broker: Broker, upkeeper: Upkeeper, run: Callable[[], None], wait_for: Wait
+    store: JobStore, broker: Broker, sweeper: Sweeper, run: Callable[[], None], wait_for: Wait
 ) -> None:
     forgotten(store)
     run()
     wait_for(lambda: broker.taken)
     assert not store.lead("upkeep", "node-2", 60)
-    upkeeper.stop()
+    sweeper.stop()
     assert store.lead("upkeep", "node-2", 60)
 
 
 def test_no_error_is_its_last_sweep(
-    store: JobStore, broker: Broker, upkeeper: Upkeeper, run: Callable[[], None], wait_for: Wait,
+    store: JobStore, broker: Broker, sweeper: Sweeper, run: Callable[[], None], wait_for: Wait,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     forgotten(store)
@@ -177,7 +177,7 @@ def test_no_error_is_its_last_sweep(
             raise fails.pop()
         return take(job, queue)
 
-    upkeeper._wake = wake
+    sweeper._wake = wake
     run()
     wait_for(lambda: broker.taken)
     assert "The job table could not be swept" in caplog.text
@@ -189,15 +189,15 @@ def test_a_table_that_does_not_answer_is_told_of_once(
 ) -> None:
     (job,) = forgotten(sqlite)
     file = Path(sqlite.database.url.database or "")
-    upkeeper = Upkeeper(sqlite, WEEK, "node-1", broker.wake)
+    sweeper = Sweeper(sqlite, WEEK, "node-1", broker.wake)
     sqlite.close()
     file.rename(tmp_path / "elsewhere")
     file.mkdir()
-    upkeeper.start()
+    sweeper.start()
     wait_for(lambda: "not swept as long as it does not answer" in caplog.text)
     sqlite.close()
     file.rmdir()
     (tmp_path / "elsewhere").rename(file)
     wait_for(lambda: broker.taken == [(job, "sums")])
-    upkeeper.stop()
+    sweeper.stop()
     assert caplog.text.count("not swept") == 1

@@ -15,7 +15,7 @@ from micro.config.settings import Settings
 from micro.runtime.discovery import Running
 from micro.runtime.ready_files import NotTold, tell_ready
 from micro.server.reload import requests
-from micro.server.reload.requests import NoAnswer, Outcome
+from micro.server.reload.requests import NoReloadAnswer, ReloadOutcome
 
 
 @pytest.fixture
@@ -35,20 +35,20 @@ def test_who_asks_is_told(running: Running, settings: Settings) -> None:
     assert sorted(requests.take(settings)) == sorted(tokens)
     assert requests.take(settings) == []
     fault = {"name": "one", "origin": "here", "cause": "that"}
-    requests.answer(settings, tokens, Outcome(3, 0, "it is broken", [fault]))
-    assert requests.wait(running, tokens[0], 5) == Outcome(3, 0, "it is broken", [fault])
+    requests.answer(settings, tokens, ReloadOutcome(3, 0, "it is broken", [fault]))
+    assert requests.wait(running, tokens[0], 5) == ReloadOutcome(3, 0, "it is broken", [fault])
     requests.forget(settings)
     assert list(settings.pid_folder_path.iterdir()) == []
 
 
 def test_an_answer_that_takes_too_long_is_not_waited_for(running: Running) -> None:
-    with pytest.raises(NoAnswer, match=r"has not finished after 0\.1 s; it goes on"):
+    with pytest.raises(NoReloadAnswer, match=r"has not finished after 0\.1 s; it goes on"):
         requests.wait(running, "token", 0.1)
 
 
 def test_of_one_that_has_ended_no_answer_is_awaited(running: Running) -> None:
     os.kill(running.pid, signal.SIGKILL)
-    with pytest.raises(NoAnswer, match=r"ended before it had reloaded"):
+    with pytest.raises(NoReloadAnswer, match=r"ended before it had reloaded"):
         requests.wait(running, "token", 20)
 
 
@@ -57,7 +57,7 @@ def test_an_answer_without_room_on_the_disk_is_awaited_no_longer(
 ) -> None:
     # What is left of one, as an empty file needs no room.
     (settings.pid_folder_path / "reload-token.answered").touch()
-    with pytest.raises(NoAnswer, match=r"its outcome could not be written"):
+    with pytest.raises(NoReloadAnswer, match=r"its outcome could not be written"):
         requests.wait(running, "token", 20)
 
 
@@ -68,6 +68,6 @@ def test_a_folder_that_cannot_be_written_is_told_and_does_no_harm(
     with pytest.raises(NotTold, match=r"cannot be written \(No such file or directory\)"):
         requests.ask(running)
     assert requests.take(settings) == []
-    requests.answer(settings, ["token"], Outcome(1))
+    requests.answer(settings, ["token"], ReloadOutcome(1))
     with pytest.raises(NotTold, match=r"rest cannot tell that it is up: the folder "):
         tell_ready(settings, "rest", 42)

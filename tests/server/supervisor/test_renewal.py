@@ -14,9 +14,9 @@ import pytest
 from micro.server.supervisor.managed_process import ChildFailed
 from micro.server.supervisor.oneshot import End
 from micro.server.supervisor.output import Output
-from micro.server.supervisor.supervisor import NAME, Limits, Process, State, Supervisor
+from micro.server.supervisor.supervisor import NAME, Process, ProcessState, RestartLimits, Supervisor
 
-LIMITS = Limits(grace=5, least_grace=0.3, boot=8, settle=0.05, pause=0.01, poll=0.01)
+LIMITS = RestartLimits(grace=5, least_grace=0.3, boot=8, settle=0.05, pause=0.01, poll=0.01)
 FOREVER = "while :; do sleep 0.02; done"
 WORK = "trap 'echo -{0} >> order; exit 0' TERM; echo +{0} >> order; touch {0}; " + FOREVER
 Run = Callable[..., list[str]]
@@ -86,7 +86,7 @@ def test_one_that_does_not_come_up_leaves_the_old_in_service(run: Run) -> None:
         def done(failed: ChildFailed | None) -> None:
             ends.append(failed)
             states = {each.name: (each.state, each.generation) for each in supervisor.snapshot()}
-            assert states == {"a": (State.UP, 1), "b": (State.UP, 1)}
+            assert states == {"a": (ProcessState.UP, 1), "b": (ProcessState.UP, 1)}
             stop()
 
         broken = process("a", 2, "echo no luck; exit 3")
@@ -112,7 +112,7 @@ def test_the_old_gets_the_time_it_needs_and_is_asked_to_stop_once(run: Run) -> N
     def renew(supervisor: Supervisor) -> None:
         def done(_failed: object) -> None:
             both = [(each.state, each.generation) for each in supervisor.snapshot()]
-            assert both == [(State.UP, 2), (State.STOPPING, 1)]
+            assert both == [(ProcessState.UP, 2), (ProcessState.STOPPING, 1)]
             # Far longer than the pauses between restarts: it is not started again either.
             supervisor.run_once(
                 Process("errand", ("sh", "-c", "sleep 0.3; touch go")), 5, lambda _end: stop()

@@ -15,9 +15,17 @@ import pytest
 
 from micro.errors import MicroError
 from micro.server.supervisor.output import Output
-from micro.server.supervisor.supervisor import NAME, ChildFailed, Limits, Process, State, Status, Supervisor
+from micro.server.supervisor.supervisor import (
+    NAME,
+    ChildFailed,
+    Process,
+    ProcessState,
+    RestartLimits,
+    Status,
+    Supervisor,
+)
 
-FAST = Limits(
+FAST = RestartLimits(
     grace=5, least_grace=0.3, boot=8, settle=0.05, pause=0.01, longest_pause=0.04, steady=60, poll=0.01
 )
 FOREVER = "while :; do sleep 0.02; done"
@@ -52,7 +60,7 @@ class Supervise(Protocol):
         *processes: Process,
         until: Callable[[], bool] = ...,
         then: Callable[[], None] = ...,
-        limits: Limits = ...,
+        limits: RestartLimits = ...,
         log: logging.Handler | None = ...,
     ) -> Outcome: ...
 
@@ -66,7 +74,7 @@ def supervise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Supervise:
         *processes: Process,
         until: Callable[[], bool] = lambda: True,
         then: Callable[[], None] = lambda: signal.raise_signal(signal.SIGTERM),
-        limits: Limits = FAST,
+        limits: RestartLimits = FAST,
         log: logging.Handler | None = None,
     ) -> Outcome:
         statuses: list[Status] = []
@@ -187,7 +195,7 @@ def test_a_process_that_dies_is_started_again_with_growing_pauses(supervise: Sup
 
 
 def test_a_process_that_was_up_for_long_is_started_again_at_once(supervise: Supervise) -> None:
-    limits = Limits(grace=5, settle=0.01, pause=0.01, steady=0.05, poll=0.01)
+    limits = RestartLimits(grace=5, settle=0.01, pause=0.01, steady=0.05, poll=0.01)
     service = shell("service", "echo x >> starts; sleep 0.8; exit 7")
     outcome = supervise(service, until=lambda: len(words("starts")) >= 3, limits=limits)
     assert sum("starting it again in 0.01 s" in line for line in outcome.lines) >= 2
@@ -202,7 +210,7 @@ def test_one_that_fails_to_come_up_again_is_tried_until_it_does(supervise: Super
     )
     assert outcome.code == 0
     assert outcome.statuses["service"].restarts == 3
-    assert outcome.statuses["service"].state is State.UP
+    assert outcome.statuses["service"].state is ProcessState.UP
 
 
 def test_what_a_killed_leader_left_behind_is_killed_before_the_restart(
@@ -279,7 +287,7 @@ def test_the_last_lines_of_one_that_never_came_up_are_kept(supervise: Supervise)
 def test_one_that_is_not_ready_in_time_ends_all(supervise: Supervise) -> None:
     service = shell("service", FOREVER, ready=exists("never"))
     with pytest.raises(ChildFailed, match=r"service did not start: it was not ready within 0\.1 s"):
-        supervise(service, limits=Limits(boot=0.1, poll=0.01))
+        supervise(service, limits=RestartLimits(boot=0.1, poll=0.01))
 
 
 def test_one_that_hangs_at_its_restart_is_killed_and_tried_again(supervise: Supervise) -> None:
@@ -287,7 +295,9 @@ def test_one_that_hangs_at_its_restart_is_killed_and_tried_again(supervise: Supe
     service = shell(
         "service", f"{UP_ONCE}; {FOREVER}", ready=lambda pid: exists("up")(pid) or three_starts(pid)
     )
-    outcome = supervise(service, ENDER, then=lambda: None, limits=Limits(boot=0.5, settle=0.01, pause=0.01))
+    outcome = supervise(
+        service, ENDER, then=lambda: None, limits=RestartLimits(boot=0.5, settle=0.01, pause=0.01)
+    )
     assert outcome.code == 0
     assert outcome.said("service was not ready within 0.5 s; starting it again")
 
@@ -309,7 +319,7 @@ def test_a_program_that_disappears_is_tried_again(supervise: Supervise, tmp_path
     )
     assert outcome.code == 0
     assert outcome.statuses["service"].pid is None
-    assert outcome.statuses["service"].state is State.WAITING
+    assert outcome.statuses["service"].state is ProcessState.WAITING
 
 
 def test_a_signal_while_they_start_stops_what_has_started(supervise: Supervise) -> None:
@@ -344,7 +354,7 @@ def test_only_the_leader_is_asked_to_stop(supervise: Supervise) -> None:
 
 @pytest.mark.parametrize("script", [STUBBORN, "touch stubborn; kill -STOP $$"], ids=["deaf", "frozen"])
 def test_one_that_does_not_stop_is_killed_after_the_grace_period(supervise: Supervise, script: str) -> None:
-    limits = Limits(grace=0.3, least_grace=0.1, settle=0.05, poll=0.01)
+    limits = RestartLimits(grace=0.3, least_grace=0.1, settle=0.05, poll=0.01)
     polite = shell("polite", f"trap 'echo bye; exit 0' TERM; {FOREVER}", stop_order=1)
     started = time.monotonic()
     outcome = supervise(polite, shell("service", script, ready=exists("stubborn")), limits=limits)
@@ -364,7 +374,7 @@ def test_a_second_signal_kills_at_once(supervise: Supervise) -> None:
     outcome = supervise(
         shell("service", STUBBORN, ready=exists("stubborn")),
         then=stop_twice,
-        limits=Limits(grace=60, poll=0.01),
+        limits=RestartLimits(grace=60, poll=0.01),
     )
     assert outcome.code == 1
     assert outcome.said("SIGINT again: killing")
@@ -395,5 +405,5 @@ def test_an_error_of_our_own_leaves_nothing_running(supervise: Supervise, is_gon
 def test_a_snapshot_tells_how_each_process_is(supervise: Supervise) -> None:
     before = time.time()
     status = supervise(shell("service", f"echo $$ > pid; {FOREVER}", ready=exists("pid"))).statuses["service"]
-    assert status == Status("service", int(words("pid")[0]), State.UP, 0, status.since)
+    assert status == Status("service", int(words("pid")[0]), ProcessState.UP, 0, status.since)
     assert before <= status.since <= time.time()

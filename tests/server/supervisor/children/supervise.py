@@ -13,7 +13,7 @@ from typing import Any
 
 from micro.errors import MicroError
 from micro.server.supervisor.output import Output
-from micro.server.supervisor.supervisor import NAME, Limits, Process, Supervisor
+from micro.server.supervisor.supervisor import NAME, Process, RestartLimits, Supervisor
 
 
 def process(name: str, script: str, up: str, **options: Any) -> Process:
@@ -30,7 +30,7 @@ def main() -> int:
         processes,
         Output(sys.stderr, [*(each.name for each in processes), NAME]),
         on_ready,
-        limits=Limits(grace=2, least_grace=0.2, boot=8, pause=0.01, poll=0.01),
+        limits=RestartLimits(grace=2, least_grace=0.2, boot=8, pause=0.01, poll=0.01),
     )
     try:
         return supervisor.run()
