@@ -1,6 +1,6 @@
 """Writes files that appear whole, locks files, and finds out whether a process is alive.
 
-Only the standard library is imported here: the small program of ``micro.server.supervisor.orphan_guard`` uses this module too.
+Only the standard library is imported here, as the small program of ``orphan_guard`` uses this module too.
 """
 
 from __future__ import annotations
