@@ -6,6 +6,7 @@ import asyncio
 import re
 from asyncio import TimerHandle, Transport
 from dataclasses import dataclass
+from http import HTTPStatus
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,12 @@ else:
 
 _IDLE_SECONDS_AT_STOP = 2.0
 _OTHER_UPGRADE = re.compile(rb"\r\nupgrade:(?![ \t]*websocket)[^\r\n]*", re.IGNORECASE)
-_PHRASES = {400: b"Bad Request", 403: b"Forbidden", 431: b"Request Header Fields Too Large"}
+
+Fault = tuple[int, str]
+"""Status and sentence of an answer that refuses a request."""
+
+_MALFORMED = 400, "Expected an HTTP/1.1 request, found a malformed one; check the client"
+_TOO_LARGE = 431, "The head of the request is too large; send fewer or shorter headers"
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,7 @@ class MicroProtocol(UvicornProtocol):
         self.limits = limits
         self.head_timer: TimerHandle | None = None
         self.head_size = 0
+        self.fault: Fault | None = None
         self.answering: Any = None
         self.stops = False
 
@@ -83,20 +90,15 @@ class MicroProtocol(UvicornProtocol):
             if self.stops:
                 self.cycle.keep_alive = False
         elif self.head_size > self.limits.total:
-            self._refuse(431, "The head of the request is too large; send fewer or shorter headers")
+            self._end_with(*_TOO_LARGE)
         elif self._is_idle() and not self.head_timer:
             self._start_head_timer()
         return None
 
     def on_headers_complete(self) -> None:
         """Refuse a head that exceeds a limit; the parser turns the exception into one of its own."""
-        limits = self.limits
-        if limits.fields and len(self.headers) > limits.fields:
-            raise RefusedHead
-        if self.parser.get_http_version() != "1.1":
-            self._check_old_version()
-        # Most heads arrive in one small piece, and need no closer look.
-        if self.head_size > limits.line and self._exceeds(limits):
+        self.fault = self._find_fault()
+        if self.fault:
             raise RefusedHead
         was_idle = self._is_idle()
         super().on_headers_complete()
@@ -110,10 +112,10 @@ class MicroProtocol(UvicornProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer a malformed request, but not before an earlier answer that is still on its way."""
-        if not self._is_idle() and (self.cycle.response_started or not self.cycle.more_body):
+        if self._is_idle() or self._receives_body():
+            refuse(self.transport, *(self.fault or _MALFORMED))
+        else:
             self.cycle.keep_alive = False
-            return
-        self._refuse(400, "Expected an HTTP/1.1 request, found a malformed one; check the client")
 
     def shutdown(self) -> None:
         """Close an idle connection only after a moment: a request on its way over it is still answered."""
@@ -126,23 +128,36 @@ class MicroProtocol(UvicornProtocol):
     def _is_idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
+    def _receives_body(self) -> bool:
+        """Return True if the malformed part belongs to the request that would be answered next."""
+        return self.answering is self.cycle and self.cycle.more_body and not self.cycle.response_started
+
     def _expects_head(self) -> bool:
         return self._is_idle() or not self.cycle.more_body
 
-    def _check_old_version(self) -> None:
-        """Accept HTTP/1.0, which has neither chunks nor the status 100."""
-        has_chunks = any(name == b"transfer-encoding" for name, _ in self.headers)
-        if self.parser.get_http_version() != "1.0" or has_chunks:
-            raise RefusedHead
-        self.expect_100_continue = False
+    def _find_fault(self) -> Fault | None:
+        """Return the reason to refuse the head that is complete now, or None."""
+        limits = self.limits
+        if limits.fields and len(self.headers) > limits.fields:
+            return 431, f"Expected at most {limits.fields} headers, found {len(self.headers)}; send fewer"
+        if (version := self.parser.get_http_version()) != "1.1":
+            # HTTP/1.0 has no chunks, and no status 100.
+            self.expect_100_continue = False
+            if version != "1.0":
+                return 505, f"Expected HTTP/1.1 or HTTP/1.0, found HTTP/{version}; use HTTP/1.1"
+            if any(name == b"transfer-encoding" for name, _ in self.headers):
+                return _MALFORMED
+        # Most heads arrive in one small piece, and need no closer look.
+        return self._find_large_part() if self.head_size > limits.line else None
 
-    def _exceeds(self, limits: HeadLimits) -> bool:
+    def _find_large_part(self) -> Fault | None:
+        limits = self.limits
         sizes = [len(name) + len(value) for name, value in self.headers]
-        return (
-            bool(limits.line and len(self.url) > limits.line)
-            or bool(limits.field and max(sizes, default=0) > limits.field)
-            or len(self.url) + sum(sizes) > limits.total
-        )
+        if limits.line and len(self.url) > limits.line:
+            return 414, f"Expected a URL of at most {limits.line} bytes, found {len(self.url)}; shorten it"
+        if limits.field and max(sizes, default=0) > limits.field:
+            return 431, f"Expected headers of at most {limits.field} bytes each; shorten the longest one"
+        return _TOO_LARGE if len(self.url) + sum(sizes) > limits.total else None
 
     def _start_head_timer(self) -> None:
         self.head_timer = self.loop.call_later(self.limits.seconds, self.transport.close)
@@ -152,8 +167,8 @@ class MicroProtocol(UvicornProtocol):
             self.head_timer.cancel()
             self.head_timer = None
 
-    def _refuse(self, status: int, sentence: str) -> None:
-        if self.answering:
+    def _end_with(self, status: int, sentence: str) -> None:
+        if not self._is_idle():
             # An error would be taken for the answer that is still on its way.
             self.transport.close()
         elif not self.transport.is_closing():
@@ -190,11 +205,6 @@ class RefuseWebSocket(asyncio.Protocol):
 def refuse(transport: Transport, status: int, sentence: str) -> None:
     """Answer with an error and close the connection."""
     headers, body = problem_response(status, sentence)
-    lines = [
-        b"HTTP/1.1 %d %b" % (status, _PHRASES[status]),
-        *(b"%b: %b" % each for each in headers),
-        b"",
-        body,
-    ]
-    transport.write(b"\r\n".join(lines))
+    status_line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()
+    transport.write(b"\r\n".join([status_line, *(b"%b: %b" % each for each in headers), b"", body]))
     transport.close()
