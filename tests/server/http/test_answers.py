@@ -103,6 +103,8 @@ def test_a_connection_is_closed_once_nothing_has_come_over_it_for_the_time_it_is
 
 
 def test_a_client_that_leaves_during_its_call_disturbs_nobody(server: Any) -> None:
+    # uvicorn logs its start until it answers.
+    assert server.get("/head").status == 200
     server.forget()
     logged = server.output()
     with server.connect() as client:
