@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter as Tally
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -62,22 +60,11 @@ class Instruments:
     def add(self, begun: Iterable[str], ended: Iterable[Ended]) -> None:
         """Add up runs that have begun, by their plugins, and runs that have ended."""
         running, outcomes = Tally(begun), Tally[tuple[str, str, str]]()
-        times: dict[tuple[str, str], list[float]] = {}
         for plugin, transport, outcome, seconds in ended:
             running[plugin] -= 1
             outcomes[plugin, transport, outcome] += 1
-            times.setdefault((plugin, transport), []).append(seconds)
+            self._labelled(self._seconds, plugin, transport).observe(seconds)
         for labels, number in outcomes.items():
             self._labelled(self._runs, *labels).inc(number)
-        for pair, several in times.items():
-            _observe(self._labelled(self._seconds, *pair), several)
         for plugin, number in running.items():
             self._labelled(self._in_progress, plugin).inc(number)
-
-
-def _observe(histogram: Any, several: list[float]) -> None:
-    """Add many observations at once, which the library has no word for."""
-    bounds = histogram._upper_bounds
-    for index, number in Tally(bisect_left(bounds, each) for each in several).items():
-        histogram._buckets[index].inc(number)
-    histogram._sum.inc(sum(several))

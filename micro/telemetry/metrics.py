@@ -1,4 +1,4 @@
-"""Counts and times runs for Prometheus: each run notes what it was, and a thread of its own adds it up."""
+"""Counts and times runs for Prometheus: each run adds a record, and a thread adds the records up."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ FLUSH_SECONDS = 0.5
 
 
 class Meter:
-    """Takes the beginnings and the ends of runs, at the cost of an append to a list.
+    """Records the begin and the end of each run with an append to a list; a thread adds the records up.
 
-    Writing to the instruments itself would cost ten times as much; so that is done for many runs at once.
-    A process that is killed takes with it what ended in its last half second.
+    A run does not wait for the import of prometheus-client, and pays 7 us instead of the 20 us that writing
+    to the instruments costs (`benchmarks/metrics.py`). A process that is killed loses the records of its
+    last half second.
     """
 
     def __init__(self, files: MetricFiles | None) -> None:
