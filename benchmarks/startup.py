@@ -9,7 +9,7 @@ an editable installation makes every Python start slower, the base too.
 
 With --serve instead: the time from the command to the first answer over REST, of gunicorn with a Flask
 application that says the same, of the parts of `micro -G` without Micro (a Python process that starts
-gunicorn's asgi worker beside Flask and pydantic), and of `micro -G`, in turn.
+uvicorn's worker beside Flask and pydantic), and of `micro -G`, in turn.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _measure(commands: list[list[str]], rounds: int) -> list[float]:
 def _compare_serving(rounds: int) -> None:
     scripts = sysconfig.get_path("scripts")
     gunicorn = [f"{scripts}/gunicorn", "--chdir", str(PEERS), "--no-control-socket"]
-    parts = [sys.executable, "-c", _START, *gunicorn, "--preload", "-k", "asgi", "--asgi-lifespan", "off"]
+    parts = [sys.executable, "-c", _START, *gunicorn, "--preload", "-k", "uvicorn_worker.UvicornWorker"]
     commands = {
         "gunicorn and Flask": [*gunicorn, "flask_app:app", "-b"],
         "the parts without Micro": [*parts, "parts_app:app", "-b"],

@@ -1,4 +1,4 @@
-"""What Micro's REST server is made of, without Micro: gunicorn's asgi worker beside Flask and pydantic."""
+"""What Micro's REST server is made of, without Micro: uvicorn's worker beside Flask and pydantic."""
 
 from __future__ import annotations
 
