@@ -34,6 +34,12 @@ from micro.service import Micro
 
 log = logging.getLogger(__name__)
 
+# Seconds without a renewal after which the worker of a job counts as lost. Workers renew once a second: 15
+# outlast a pause of the machine or the database, and a cut-off job does not wait long for another worker.
+LEASE_SECONDS = 15.0
+# Seconds that a cancelled or timed out run gets to end by itself, which is enough to close files and
+# connections, before its process is killed.
+GRACE_SECONDS = 10.0
 # Seconds before the next attempt; the pause doubles with each.
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
 # Seconds between looks at a job that another worker may have claimed.
@@ -46,15 +52,20 @@ _TICK = 0.2
 
 
 class JobRunner:
-    """Runs the jobs that this process is woken for, and the tasks of Celery clients as jobs."""
+    """Runs the jobs that this process is woken for, and the tasks of Celery clients as jobs.
 
-    def __init__(self, micro: Micro, store: JobStore) -> None:
+    ``lease`` and ``grace`` are in seconds.
+    """
+
+    def __init__(
+        self, micro: Micro, store: JobStore, *, lease: float = LEASE_SECONDS, grace: float = GRACE_SECONDS
+    ) -> None:
         self._micro, self._store = micro, store
         self._owner = f"{socket.gethostname()}/{os.getpid()}"
-        self._lease = float(micro.settings.job_lease)
+        self._lease = lease
         periodic = PeriodicCalls(_TICK)
         self._writer = BatchWriter(store.database, periodic)
-        self._grace = float(micro.settings.cancel_grace)
+        self._grace = grace
         self._terms = Terms(self._lease, self._grace, _kill_pool_child, periodic)
         micro.loaded.hooks.register(self)
 
@@ -129,9 +140,7 @@ class JobRunner:
     def _claim(self, job_id: str, patience: float = PATIENCE) -> Job | None:
         what = f"claim of job {job_id}"
         generation = self._micro.generation
-        return persist(
-            lambda: self._store.claim(job_id, self._owner, self._lease, generation), what, patience
-        )
+        return persist(lambda: self._store.claim(job_id, self._owner, self._lease, generation), what, patience)
 
     def _attempt(self, job: Job, params: Mapping[str, Any], record: Record) -> str | None:
         """Run the claimed job and record the outcome; return its JSON or raise its error.
