@@ -115,7 +115,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def plugins() -> Path:
-    """The folder of the tests' plugins: ``good`` and ``broken`` are plugin paths."""
+    """The folder of the tests' plugins: ``good``, ``broken`` and ``short_limits`` are plugin paths."""
     return Path(__file__).with_name("plugins")
 
 

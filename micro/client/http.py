@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from http import HTTPStatus
 from typing import Any
@@ -12,11 +12,14 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from micro.client.errors import ServiceUnreachable
+from micro.client.errors import NoAnswer, ServiceUnreachable
 from micro.client.http_transport import HttpTransport
 from micro.client.parameters import to_json
-from micro.client.patience import repeated
 from micro.client.service import Event, Feed, Fields
+from micro.retry import Backoff
+
+# Seconds after which a request that fails is not repeated any more.
+_RETRY_SECONDS = 3.0
 
 
 class HttpService:
@@ -108,7 +111,23 @@ class HttpService:
         def call() -> Any:
             return self._wire.content(self._wire.send(method, path, **options), ran=ran)
 
-        return repeated(call, repeatable=repeatable)
+        return _retry(call, repeatable=repeatable)
+
+
+def _retry(call: Callable[[], Any], *, repeatable: bool) -> Any:
+    """Retry ``call`` for three seconds; if it is not ``repeatable``, only while it cannot have arrived.
+
+    NoAnswer is not retried: it has taken the whole timeout already.
+    """
+    backoff = Backoff(_RETRY_SECONDS, 0.1, 2.0)
+    while True:
+        try:
+            return call()
+        except NoAnswer:
+            raise
+        except ServiceUnreachable as err:
+            if (err.sent and not repeatable) or not backoff.wait():
+                raise
 
 
 def _path(job: str) -> str:

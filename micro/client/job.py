@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from micro.client.errors import JobCancelled, ServiceUnreachable, error_of
-from micro.client.patience import Patience
 from micro.client.service import Event, Fields, Service
 from micro.errors import StoreUnavailable
+from micro.retry import Backoff
 
 _FINISHED = ("succeeded", "failed", "cancelled")
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0
+# Seconds between looks at a job.
+_FIRST_LOOK, _LONGEST_LOOK = 0.01, 1.0
 # Seconds without an answer until waiting for a job fails: a service may restart meanwhile.
-_PATIENCE = 60.0
+_RETRY_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -118,13 +119,13 @@ class Job:
         A lost connection is opened again, and no event is lost or repeated. Raises ServiceUnreachable or
         StoreUnavailable if there is no answer for a minute.
         """
-        patience = Patience(_PATIENCE)
+        backoff = Backoff(_RETRY_SECONDS, 0.1, 2.0)
         lost = ServiceUnreachable(f"{self._service.url} keeps closing the event stream of job {self.id}")
         while True:
             try:
                 with closing(self._service.feeds(self.id, after)) as feeds:
                     for feed in feeds:
-                        patience.succeeded()
+                        backoff.reset()
                         for event in feed.events:
                             after = event.number
                             yield event
@@ -133,7 +134,8 @@ class Job:
                 error: Exception = lost
             except (ServiceUnreachable, StoreUnavailable) as err:
                 error = err
-            patience.wait(error)
+            if not backoff.wait():
+                raise error
 
     def _current(self, *, whole: bool = False) -> Fields:
         if self._fields["state"] not in _FINISHED or (whole and not self._whole):
@@ -141,18 +143,19 @@ class Job:
         return self._fields
 
     def _wait(self, timeout: float | None) -> None:
-        patience = Patience(_PATIENCE)
+        backoff = Backoff(_RETRY_SECONDS, 0.1, 2.0)
         end = None if timeout is None else time.monotonic() + timeout
-        pause = _FIRST_PAUSE
+        pause = _FIRST_LOOK
         while True:
             try:
                 if self.finished:
                     return
-                patience.succeeded()
+                backoff.reset()
             except (ServiceUnreachable, StoreUnavailable) as err:
-                patience.wait(err)
+                if not backoff.wait():
+                    raise err
             left = pause if end is None else end - time.monotonic()
             if left <= 0:
                 raise TimeoutError(f"Job {self.id} is {self._fields['state']} after {timeout:g} seconds")
             time.sleep(min(pause, left))
-            pause = min(pause * 1.15, _LONGEST_PAUSE)
+            pause = min(pause * 1.15, _LONGEST_LOOK)

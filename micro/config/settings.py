@@ -212,18 +212,6 @@ class Settings:
         parse=parsers.number(0),
         help="Seconds that a finished job is kept.",
     )
-    job_lease: int = _setting(
-        15,
-        "micro.job_lease",
-        parse=parsers.number(1),
-        help="Seconds without a sign of life after which a job's worker counts as lost.",
-    )
-    cancel_grace: int = _setting(
-        10,
-        "micro.cancel_grace",
-        parse=parsers.number(0),
-        help="Seconds that a cancelled or timed out run gets to end by itself before its process is killed.",
-    )
     stop_timeout: int = _setting(
         30,
         "micro.stop_timeout",

@@ -186,7 +186,11 @@ def main(settings: Settings, role: Role) -> int:
     worker.left = partial(_leave, settings, role, exporter)
     # Ignore Celery's warnings about defaults that change in version 6. Making the worker has enabled them.
     warnings.simplefilter("ignore", CPendingDeprecationWarning)
-    worker.start()
+    try:
+        worker.start()
+    finally:
+        # While the interpreter shuts down, it drops its signal handlers, and SIGALRM would kill the process.
+        signal.setitimer(signal.ITIMER_REAL, 0)
     return int(worker.exitcode or 0)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,6 @@ from micro.client import connect
 
 Start = Callable[..., Any]
 Wait = Callable[..., Any]
-# So long a run that was cut off waits before it is taken over.
-SHORT_LEASE = {"MICRO_JOB_LEASE": "1"}
 
 
 def _kill(pid: int) -> None:
@@ -65,15 +64,21 @@ def test_the_embedded_broker_is_started_again(micro: Any, wait_for: Wait) -> Non
     assert _process(micro.requests())
 
 
+@pytest.fixture
+def quick_plugins(good_plugins: str, plugins: Path) -> str:
+    """The plugin path with which a run that was cut off is taken over after a second."""
+    return f"{good_plugins}:{plugins / 'short_limits'}"
+
+
 @pytest.fixture(params=["rabbitmq", "redis"])
 def broker_url(request: pytest.FixtureRequest) -> str:
     return request.getfixturevalue(f"{request.param}_url")
 
 
 def test_a_task_whose_pool_child_is_killed_runs_again(
-    start_micro: Start, wait_for: Wait, broker_url: str, task_queue: str, good_plugins: str, gate: Any
+    start_micro: Start, wait_for: Wait, broker_url: str, task_queue: str, quick_plugins: str, gate: Any
 ) -> None:
-    micro = start_micro("-C", "-p", good_plugins, "-q", task_queue, "-B", broker_url, **SHORT_LEASE)
+    micro = start_micro("-C", "-p", quick_plugins, "-q", task_queue, "-B", broker_url)
     task = micro.requests(task_queue, broker_url).run.delay("gate", **gate.params)
     _kill(wait_for(gate.started)[0])
     # Celery looks after its children every five seconds.
@@ -84,9 +89,9 @@ def test_a_task_whose_pool_child_is_killed_runs_again(
 
 
 def test_a_job_whose_pool_child_is_told_to_end_runs_again(
-    start_micro: Start, wait_for: Wait, good_plugins: str, gate: Any
+    start_micro: Start, wait_for: Wait, quick_plugins: str, gate: Any
 ) -> None:
-    micro = start_micro("-GC", "-p", good_plugins, **SHORT_LEASE)
+    micro = start_micro("-GC", "-p", quick_plugins)
     job = connect(micro.url).submit("gate", **gate.params)
     os.kill(wait_for(gate.started)[0], signal.SIGTERM)
     wait_for(lambda: len(gate.started()) == 2, 40)
@@ -95,9 +100,9 @@ def test_a_job_whose_pool_child_is_told_to_end_runs_again(
 
 
 def test_a_task_whose_node_is_killed_runs_again_with_rabbitmq(
-    start_micro: Start, wait_for: Wait, rabbitmq_url: str, task_queue: str, good_plugins: str, gate: Any
+    start_micro: Start, wait_for: Wait, rabbitmq_url: str, task_queue: str, quick_plugins: str, gate: Any
 ) -> None:
-    micro = start_micro("-C", "-p", good_plugins, "-q", task_queue, "-B", rabbitmq_url, **SHORT_LEASE)
+    micro = start_micro("-C", "-p", quick_plugins, "-q", task_queue, "-B", rabbitmq_url)
     task = micro.requests(task_queue, rabbitmq_url).run.delay("gate", **gate.params)
     wait_for(gate.started)
     _kill(micro.pid("worker1"))

@@ -22,7 +22,6 @@ from micro.jobs.models import NewJob
 from micro.jobs.store.store import JobStore
 
 ASYNC = {"Prefer": "respond-async"}
-QUICK = {"MICRO_JOB_LEASE": "1", "MICRO_CANCEL_GRACE": "1"}
 Start = Callable[..., Any]
 Wait = Callable[..., Any]
 
@@ -102,20 +101,20 @@ def folder(tmp_path: Path) -> Iterator[Folder]:
 
 @pytest.fixture(scope="module")
 def chores(plugins: Path) -> tuple[str, str]:
-    return ("-p", str(plugins / "jobs"))
+    return ("-p", f"{plugins / 'jobs'}:{plugins / 'short_limits'}")
 
 
 @pytest.fixture(scope="module")
 def call(start_shared_micro: Start, chores: tuple[str, str], wait_for: Wait) -> Caller:
     """A ``micro`` with an embedded broker, a job table in SQLite and two pool processes."""
-    micro = start_shared_micro("-GC", *chores, "-ll", "INFO", **QUICK)
+    micro = start_shared_micro("-GC", *chores, "-ll", "INFO")
     return Caller(micro, wait_for)
 
 
 @pytest.fixture
 def start(start_micro: Start, chores: tuple[str, str], wait_for: Wait) -> Callable[..., Caller]:
     """Start another with these arguments and variables."""
-    return lambda *args, **env: Caller(start_micro(*args, *chores, **QUICK, **env), wait_for)
+    return lambda *args, **env: Caller(start_micro(*args, *chores, **env), wait_for)
 
 
 # Starting and following

@@ -215,8 +215,8 @@ def folder(tmp_path: Path) -> Folder:
 
 @pytest.fixture
 def micro(load: Callable[..., Micro], plugins: Path, sqlite_url: str) -> Micro:
-    """Micro with the chores, whose patience is short."""
-    return load(plugins / "jobs", jobs_url=sqlite_url, job_lease="1", cancel_grace="0")
+    """Micro with the chores."""
+    return load(plugins / "jobs", jobs_url=sqlite_url)
 
 
 @pytest.fixture
@@ -242,7 +242,7 @@ def jobs(micro: Micro, table: JobStore, woken: list[tuple[str, str]]) -> Jobs:
 @pytest.fixture
 def worker(micro: Micro, table: JobStore) -> JobRunner:
     micro.start()
-    return JobRunner(micro, table)
+    return JobRunner(micro, table, lease=1, grace=0)
 
 
 @pytest.fixture

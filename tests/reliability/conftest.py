@@ -46,7 +46,7 @@ class Service:
         folder: Path,
         settings: Mapping[str, str],
         celery: Mapping[str, Any],
-        plugins: Path,
+        plugins: str,
         flags: Sequence[str],
     ) -> None:
         folder.mkdir()
@@ -59,10 +59,9 @@ class Service:
             **{key: value for key, value in os.environ.items() if not key.startswith(_NOT_PASSED_ON)},
             "HOME": str(folder),
             "MICRO_BIND": f"127.0.0.1:{port}",
-            "MICRO_PLUGIN_PATH": str(plugins),
+            "MICRO_PLUGIN_PATH": plugins,
             "MICRO_GUNICORN_WORKERS": "2",
             "MICRO_CELERY_WORKERS": "2",
-            "MICRO_JOB_LEASE": "2",
             "MICRO_STOP_TIMEOUT": "20",
             **{f"MICRO_{each.upper()}_FOLDER_PATH": str(folder / each) for each in ("log", "pid", "state")},
             **{f"MICRO_{name.upper()}": value for name, value in settings.items()},
@@ -268,7 +267,8 @@ def make_service(tmp_path: Path, plugins: Path) -> Iterator[Callable[..., Servic
         celery: Mapping[str, Any] | None = None, flags: Sequence[str] = ("-G", "-C"), **settings: str
     ) -> Service:
         folder = tmp_path / f"micro{len(made)}"
-        made.append(Service(folder, settings, celery or {}, plugins / "reliability", flags))
+        path = f"{plugins / 'reliability'}:{plugins / 'short_limits'}"
+        made.append(Service(folder, settings, celery or {}, path, flags))
         made[-1].start()
         return made[-1]
 

@@ -61,7 +61,7 @@ def make_client(
     def make(broker_url: str, visibility: float = 3600) -> Client:
         celery = {"broker_transport_options": {"visibility_timeout": visibility}, "worker_concurrency": 1}
         own = {"broker_url": broker_url, "task_queues": task_queue, "celery_workers": "1"}
-        service = make_service(celery, **own, stop_timeout=str(STOP), job_lease="1")
+        service = make_service(celery, **own, stop_timeout=str(STOP))
         return Client(service, connect(broker_url or service.broker_url, task_queue), tmp_path, marks)
 
     return make

@@ -22,11 +22,11 @@ from celery.exceptions import Ignore
 from micro.correlation import CALL, Call, working_for
 from micro.errors import MicroError, PluginFailed, PluginNotFound, StoreUnavailable, error_fields
 from micro.jobs.models import Job, State
-from micro.jobs.patience import PATIENCE, persist
 from micro.jobs.service import new_job, outcome, was_cancelled
 from micro.jobs.store.store import JobStore
 from micro.jobs.worker.batch_writer import BatchWriter, LateRecord
 from micro.jobs.worker.monitor import Monitor, Record, Terms, time_limit
+from micro.jobs.worker.retry import RETRY_SECONDS, retry
 from micro.periodic import PeriodicCalls
 from micro.plugin.context import RunContext
 from micro.plugin.hookspecs import hookimpl
@@ -34,6 +34,12 @@ from micro.service import Micro
 
 log = logging.getLogger(__name__)
 
+# Seconds without a renewal after which the worker of a job counts as lost. Workers renew once a second: 15
+# outlast a pause of the machine or the database, and a cut-off job does not wait long for another worker.
+LEASE_SECONDS = 15.0
+# Seconds that a cancelled or timed out run gets to end by itself, which is enough to close files and
+# connections, before its process is killed.
+GRACE_SECONDS = 10.0
 # Seconds before the next attempt; the pause doubles with each.
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
 # Seconds between looks at a job that another worker may have claimed.
@@ -46,15 +52,20 @@ _TICK = 0.2
 
 
 class JobRunner:
-    """Runs the jobs that this process is woken for, and the tasks of Celery clients as jobs."""
+    """Runs the jobs that this process is woken for, and the tasks of Celery clients as jobs.
 
-    def __init__(self, micro: Micro, store: JobStore) -> None:
+    ``lease`` and ``grace`` are in seconds.
+    """
+
+    def __init__(
+        self, micro: Micro, store: JobStore, *, lease: float = LEASE_SECONDS, grace: float = GRACE_SECONDS
+    ) -> None:
         self._micro, self._store = micro, store
         self._owner = f"{socket.gethostname()}/{os.getpid()}"
-        self._lease = float(micro.settings.job_lease)
+        self._lease = lease
         periodic = PeriodicCalls(_TICK)
         self._writer = BatchWriter(store.database, periodic)
-        self._grace = float(micro.settings.cancel_grace)
+        self._grace = grace
         self._terms = Terms(self._lease, self._grace, _kill_pool_child, periodic)
         micro.loaded.hooks.register(self)
 
@@ -68,7 +79,7 @@ class JobRunner:
         # The job table already has the error of a run. If the table does not answer, the job is left to a
         # sweep, and this process is free for runs that need no table.
         with suppress(MicroError):
-            job = self._claim(job_id, patience=self._lease)
+            job = self._claim(job_id, limit=self._lease)
             if job:
                 self._attempt(job, job.params or {}, self._store)
 
@@ -118,7 +129,7 @@ class JobRunner:
                 end = self._attempt(job, params, self._store)
                 if end is not None:
                     return end
-            found = persist(lambda: self._store.get(job_id), f"look at job {job_id}")
+            found = retry(lambda: self._store.get(job_id), f"look at job {job_id}")
             if found.state.finished:
                 return outcome(found)
             goes_on = found.state is State.RUNNING and found.attempt == 1
@@ -126,12 +137,10 @@ class JobRunner:
                 raise Ignore
             time.sleep(_LOOK_AGAIN)
 
-    def _claim(self, job_id: str, patience: float = PATIENCE) -> Job | None:
+    def _claim(self, job_id: str, limit: float = RETRY_SECONDS) -> Job | None:
         what = f"claim of job {job_id}"
         generation = self._micro.generation
-        return persist(
-            lambda: self._store.claim(job_id, self._owner, self._lease, generation), what, patience
-        )
+        return retry(lambda: self._store.claim(job_id, self._owner, self._lease, generation), what, limit)
 
     def _attempt(self, job: Job, params: Mapping[str, Any], record: Record) -> str | None:
         """Run the claimed job and record the outcome; return its JSON or raise its error.
@@ -185,7 +194,7 @@ class JobRunner:
             return False
         pause = min(_FIRST_PAUSE * 2 ** (retries - 1), _LONGEST_PAUSE) * random.uniform(0.5, 1.5)
         reason = f"Attempt {job.attempt} failed: {error.message}; the next one is in {pause:.1f} seconds"
-        return persist(lambda: record.release(job.hold, pause, reason), f"retry of job {job.id}")
+        return retry(lambda: record.release(job.hold, pause, reason), f"retry of job {job.id}")
 
 
 def _call(job: Job) -> Call:
@@ -202,7 +211,7 @@ def _finish(
     result: str | None = None,
     error: Mapping[str, Any] | None = None,
 ) -> None:
-    kept = persist(lambda: record.finish(job.hold, state, result, error), f"end of job {job.id}")
+    kept = retry(lambda: record.finish(job.hold, state, result, error), f"end of job {job.id}")
     if not kept:
         log.warning("Job %s has %s, but another attempt had taken it over", job.id, state)
 

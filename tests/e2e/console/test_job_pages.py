@@ -14,8 +14,9 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 
 
 @pytest.fixture(scope="module")
-def micro(start_shared_micro: Callable[..., Any], shown_plugins: Path) -> Any:
-    return start_shared_micro("-GC", "-p", str(shown_plugins), "-ll", "INFO", MICRO_CANCEL_GRACE="1")
+def micro(start_shared_micro: Callable[..., Any], shown_plugins: Path, plugins: Path) -> Any:
+    path = f"{shown_plugins}:{plugins / 'short_limits'}"
+    return start_shared_micro("-GC", "-p", path, "-ll", "INFO")
 
 
 @pytest.fixture

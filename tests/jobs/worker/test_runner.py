@@ -25,11 +25,11 @@ from micro.errors import (
     StoreUnavailable,
     TimeLimit,
 )
-from micro.jobs import patience
 from micro.jobs.models import Job, NewJob, State
 from micro.jobs.service import Jobs
 from micro.jobs.store.store import JobStore
 from micro.jobs.worker import runner
+from micro.jobs.worker.retry import retry
 from micro.jobs.worker.runner import JobRunner
 from micro.plugin.context import RunContext
 from micro.service import Micro
@@ -506,12 +506,12 @@ def test_a_job_that_cannot_be_claimed_is_left_to_a_sweep(
     assert table.get(job).state is State.QUEUED
 
 
-def test_patience_ends(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_retry_ends(caplog: pytest.LogCaptureFixture) -> None:
     def fail() -> None:
         raise StoreUnavailable("no answer")
 
     with pytest.raises(StoreUnavailable):
-        patience.persist(fail, "end of job 7", patience=0.3)
+        retry(fail, "end of job 7", limit=0.3)
     assert "The end of job 7 waits for the job table: no answer" in caplog.text
     assert "The end of job 7 is given up" in caplog.text
 
