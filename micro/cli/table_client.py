@@ -10,10 +10,11 @@ from typing import Any, NoReturn
 
 from micro.client import Client, Event
 from micro.client.parameters import to_json
-from micro.client.service import Feed, Fields
+from micro.client.service import Fields
 from micro.config.settings import Settings
 from micro.jobs.filters import read_filters
 from micro.jobs.service import Jobs, job_fields, open_store, outcome
+from micro.models import Feed
 from micro.plugin.context import RunContext
 from micro.plugin.hook_manager import create_hook_manager
 from micro.plugin.plugin import Plugins

@@ -18,8 +18,8 @@ from micro.client.client import Client
 from micro.client.errors import JobCancelled, NoAnswer, ServiceUnreachable
 from micro.client.http import HttpService
 from micro.client.http_transport import HttpTransport
-from micro.client.job import Job, Progress
-from micro.client.service import Event
+from micro.client.job import Job
+from micro.models import Event, Progress
 
 __all__ = [
     "Client",

@@ -15,7 +15,8 @@ from urllib3.exceptions import HTTPError
 from micro.client.errors import NoAnswer, ServiceUnreachable
 from micro.client.http_transport import HttpTransport
 from micro.client.parameters import to_json
-from micro.client.service import Event, Feed, Fields
+from micro.client.service import Fields
+from micro.models import Event, Feed
 from micro.retry import Backoff
 
 # Seconds after which a request that fails is not repeated any more.

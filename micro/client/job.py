@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any
 
 from micro.client.errors import JobCancelled, ServiceUnreachable, error_of
-from micro.client.service import Event, Fields, Service
+from micro.client.service import Fields, Service
 from micro.errors import StoreUnavailable
+from micro.models import Event, Progress
 from micro.retry import Backoff
 
 _FINISHED = ("succeeded", "failed", "cancelled")
@@ -18,15 +18,6 @@ _FINISHED = ("succeeded", "failed", "cancelled")
 _FIRST_LOOK, _LONGEST_LOOK = 0.01, 1.0
 # Seconds without an answer until waiting for a job fails: a service may restart meanwhile.
 _RETRY_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class Progress:
-    """A progress report: ``done`` of ``total`` (None: unknown), and a short message."""
-
-    done: float
-    total: float | None = None
-    message: str = ""
 
 
 class Job:

@@ -3,30 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from micro.models import Feed
+
 Fields = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Event:
-    """One event of a job; ``kind`` is ``state``, ``progress`` or ``log``.
-
-    Numbers rise within a job, with gaps: of its states, and of its progress reports, only the newest is kept.
-    """
-
-    number: int
-    kind: str
-    data: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Feed:
-    """Some events, in order; ``over`` is True if no events will follow these."""
-
-    events: tuple[Event, ...] = ()
-    over: bool = False
 
 
 class Service(Protocol):

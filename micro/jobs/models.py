@@ -12,6 +12,8 @@ from enum import StrEnum
 from secrets import randbits
 from typing import Any
 
+from micro.models import Progress
+
 DEFAULT_ATTEMPTS = 3
 MAX_PAGE = 1000
 """The most jobs in one page of a listing, and the most log lines in one feed of events."""
@@ -35,15 +37,6 @@ class State(StrEnum):
 
 ACTIVE = (State.QUEUED, State.RUNNING)
 FINISHED = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """A progress report: ``done`` of ``total`` (None: unknown), and a short message."""
-
-    done: float
-    total: float | None = None
-    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,7 +82,7 @@ class Hold:
 
 
 @dataclass(frozen=True)
-class Job:
+class JobRecord:
     """One row of the job table, as it was when it was read.
 
     ``params`` has secrets masked, except in what ``claim`` returns to a worker. ``params`` and
@@ -144,29 +137,8 @@ class Renewal:
 class Page:
     """A page of jobs, newest first, and the cursor of the next page (None: there is none)."""
 
-    jobs: tuple[Job, ...]
+    jobs: tuple[JobRecord, ...]
     cursor: str | None
-
-
-@dataclass(frozen=True)
-class Event:
-    """One event of a job; ``kind`` is ``state``, ``progress`` or ``log``.
-
-    Numbers rise within a job, with gaps: of its states, and of its progress reports, only the
-    newest is kept.
-    """
-
-    number: int
-    kind: str
-    data: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Feed:
-    """The events after a given one; ``over`` is True if no events will follow these."""
-
-    events: tuple[Event, ...]
-    over: bool
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from micro.config.settings import Settings
 from micro.errors import Conflict, NoWorker, RecordedError, ResultNotReady, StoreUnavailable
-from micro.jobs.models import DEFAULT_ATTEMPTS, Job, NewJob, State
+from micro.jobs.models import DEFAULT_ATTEMPTS, JobRecord, NewJob, State
 from micro.plugin.context import RunContext
 from micro.plugin.plugin import Plugin
 from micro.service import Micro
@@ -58,7 +58,7 @@ class Jobs:
         context: RunContext,
         key: str | None = None,
         parent: str | None = None,
-    ) -> Job:
+    ) -> JobRecord:
         """Check the parameters, record the run, wake a worker, and return the job.
 
         ``key`` is an idempotency key: the same key with the same plugin and parameters returns the same
@@ -72,7 +72,7 @@ class Jobs:
         with tracer.submission(plugin, context) if tracer else nullcontext(context) as own:
             return self._record(new_job(plugin, params, own, self.queue_of(plugin), key, parent))
 
-    def _record(self, new: NewJob) -> Job:
+    def _record(self, new: NewJob) -> JobRecord:
         job, created = self.store.submit(new)
         if created and not self._wake(job.id, job.queue):
             # The job is recorded. If this fails too, a sweep finds it a little later.
@@ -84,7 +84,7 @@ class Jobs:
         """Return the name of the queue for the plugin's jobs."""
         return plugin.description.queue or self.micro.settings.task_queues[0]
 
-    def wait(self, job: str, seconds: float) -> Job:
+    def wait(self, job: str, seconds: float) -> JobRecord:
         """Return the job once it has ended, or as it is after ``seconds``."""
         deadline = time.monotonic() + seconds
         pause = _FIRST_LOOK
@@ -93,14 +93,14 @@ class Jobs:
             pause = min(pause * _LONGER, _LAST_LOOK)
         return self.store.get(job)
 
-    def result(self, job: str) -> Job:
+    def result(self, job: str) -> JobRecord:
         """Return the job if it has ended; raise ResultNotReady otherwise."""
         found = self.store.get(job)
         if not found.state.finished:
             raise ResultNotReady(f"Job {job} is {found.state}; its result is not ready yet.")
         return found
 
-    def retry(self, job: str, context: RunContext) -> Job:
+    def retry(self, job: str, context: RunContext) -> JobRecord:
         """Submit the run of an ended job again, as a new job whose parent is the old one.
 
         Raises Conflict if the job has not ended, or had secret parameters; and what ``submit`` raises.
@@ -168,7 +168,7 @@ def new_job(
     )
 
 
-def outcome(job: Job) -> str:
+def outcome(job: JobRecord) -> str:
     """Return the result of an ended job as JSON text; raise RecordedError if it has none."""
     if job.state is State.SUCCEEDED:
         return job.result or "{}"
@@ -180,7 +180,7 @@ def was_cancelled(job: str) -> RecordedError:
     return RecordedError({"error": f"Job {job} was cancelled", "code": "job-cancelled", "status": 409})
 
 
-def job_fields(job: Job) -> dict[str, Any]:
+def job_fields(job: JobRecord) -> dict[str, Any]:
     """Return the job as every transport shows it, without its result; times are ISO 8601 text."""
     return {
         "id": job.id,
@@ -205,7 +205,7 @@ def job_fields(job: Job) -> dict[str, Any]:
     }
 
 
-def progress_fields(job: Job) -> dict[str, Any] | None:
+def progress_fields(job: JobRecord) -> dict[str, Any] | None:
     """Return the run's newest progress report; None if it has not reported any."""
     progress = job.progress
     if progress is None:

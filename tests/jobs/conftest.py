@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import pytest
 
-from micro.jobs.models import Job, NewJob
+from micro.jobs.models import JobRecord, NewJob
 from micro.jobs.service import Jobs, open_store
 from micro.jobs.store.store import JobStore
 from micro.jobs.worker.runner import JobRunner
@@ -100,12 +100,12 @@ def opened(url: str) -> Iterator[JobStore]:
 
 
 @pytest.fixture
-def queued(store: JobStore) -> Job:
+def queued(store: JobStore) -> JobRecord:
     return store.submit(NewJob("Adder", {"a": 1, "b": 2}, queue="sums"))[0]
 
 
 @pytest.fixture
-def running(store: JobStore, queued: Job) -> Job:
+def running(store: JobStore, queued: JobRecord) -> JobRecord:
     claimed = store.claim(queued.id, "worker-1", lease=60)
     assert claimed is not None
     return claimed

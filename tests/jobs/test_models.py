@@ -18,8 +18,9 @@ from hypothesis.stateful import (
 )
 
 from micro.errors import Conflict
-from micro.jobs.models import FINISHED, Hold, NewJob, Progress, State
+from micro.jobs.models import FINISHED, Hold, NewJob, State
 from micro.jobs.store.store import JobStore
+from micro.models import Progress
 
 OVERDUE, SOON, LATER = -3600, 0, 3600
 OWNERS = st.sampled_from(["worker-1", "worker-2"])

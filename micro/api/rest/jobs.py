@@ -17,8 +17,9 @@ from micro.api.rest.probes import readiness_of
 from micro.errors import MicroError
 from micro.jobs.filters import list_within, read_filters
 from micro.jobs.health_checks import reach_checks
-from micro.jobs.models import Event, Feed, Job
+from micro.jobs.models import JobRecord
 from micro.jobs.service import Jobs, job_fields, outcome
+from micro.models import Event, Feed
 from micro.plugin.hookspecs import hookimpl
 
 _LOOK_SECONDS = 0.3
@@ -107,23 +108,23 @@ def _run_as_job(jobs: Jobs, name: str, preference: Preference) -> Response:
     return _result_response(job) if preference.wait and job.state.finished else _accepted(job)
 
 
-def _accepted(job: Job) -> Response:
+def _accepted(job: JobRecord) -> Response:
     response = _job_response(job, 202)
     response.headers.update({**_RETRY_AFTER, "Location": url_for("jobs.show", job_id=job.id)})
     return response
 
 
-def _job_response(job: Job, status: int = 200) -> Response:
+def _job_response(job: JobRecord, status: int = 200) -> Response:
     return _json(_shown(job), status)
 
 
-def _shown(job: Job) -> dict[str, Any]:
+def _shown(job: JobRecord) -> dict[str, Any]:
     own = url_for("jobs.show", job_id=job.id)
     links = {"self": own, **{name: f"{own}/{name}" for name in ("result", "events", "cancel", "retry")}}
     return {**job_fields(job), "links": links}
 
 
-def _result_response(job: Job) -> Response:
+def _result_response(job: JobRecord) -> Response:
     """Return the run's result alone, or raise the error that the job ended with."""
     return Response(outcome(job), mimetype="application/json")
 

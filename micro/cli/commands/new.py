@@ -22,7 +22,7 @@ _OWN_CLASSES = ("PluginBase", "PluginDescription")
 
 
 @dataclass(frozen=True)
-class Names:
+class PluginNames:
     """The forms of a plugin's name: ``name`` as given is that of the folder and distribution."""
 
     name: str
@@ -62,19 +62,19 @@ def command(name: str, path: Path, package: bool) -> None:
     click.echo("\n".join(["Next:", *(f"  {line}" for line in _next(folder, names, package))]))
 
 
-def _names(name: str) -> Names:
+def _names(name: str) -> PluginNames:
     if not _NAME.fullmatch(name):
         expected = "a letter, then letters and digits (ASCII), joined by '-' or '_', such as my-plugin"
         raise click.UsageError(f"Expected a name of {expected}; found {name!r}.")
     words = [f"{word[0].upper()}{word[1:]}" for word in re.split("[-_]", name)]
-    names = Names(name, name.replace("-", "_").lower(), " ".join(words), "".join(words), slug(name))
+    names = PluginNames(name, name.replace("-", "_").lower(), " ".join(words), "".join(words), slug(name))
     taken = names.ident in _OWN_MODULES or names.class_name in _OWN_CLASSES
     if taken or keyword.iskeyword(names.ident) or keyword.iskeyword(names.class_name):
         raise click.UsageError(f"The name {name!r} is Python's or Micro's own; choose another.")
     return names
 
 
-def _files(kind: str, names: Names) -> Iterator[tuple[Path, str]]:
+def _files(kind: str, names: PluginNames) -> Iterator[tuple[Path, str]]:
     """Yield the path, relative to the new folder, and the text of each file."""
     root = _TEMPLATES / kind
     for template in sorted(root.rglob("*.tmpl")):
@@ -82,7 +82,7 @@ def _files(kind: str, names: Names) -> Iterator[tuple[Path, str]]:
         yield Path(path), Template(template.read_text(encoding="utf-8")).substitute(asdict(names))
 
 
-def _next(folder: Path, names: Names, package: bool) -> list[str]:
+def _next(folder: Path, names: PluginNames, package: bool) -> list[str]:
     where, above = shlex.quote(str(folder)), shlex.quote(str(folder.parent))
     if package:
         return [

@@ -9,11 +9,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, CompoundSelect, Integer, Select, bindparam, func, select, union_all
 
-from micro.jobs.models import FINISHED, Event, Feed, State, first_id
+from micro.jobs.models import FINISHED, State, first_id
 from micro.jobs.store import rows
 from micro.jobs.store.rows import AnyRow
 from micro.jobs.store.schema import jobs
 from micro.jobs.store.statements import BRIEF
+from micro.models import Event, Feed
 
 # The same conditions as in the partial indexes: a database uses a partial index for no others.
 _ACTIVE = jobs.c.due.is_not(None)

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Row
 
-from micro.jobs.models import Event, Job, LogLine, NewJob, Progress, State, instant, is_id, new_id
+from micro.jobs.models import JobRecord, LogLine, NewJob, State, instant, is_id, new_id
+from micro.models import Event, Progress
 
 MAX_TEXT = 4000
 
@@ -65,10 +66,10 @@ def fingerprint(new: NewJob) -> str | None:
     return hashlib.sha256(call.encode()).hexdigest()
 
 
-def begun_job(new: NewJob, owner: str) -> Job:
+def begun_job(new: NewJob, owner: str) -> JobRecord:
     """Return a job that is in no table yet, for ``owner``, which starts the first attempt at once."""
     moment = instant(time())
-    return Job(
+    return JobRecord(
         id=new_id(),
         plugin=new.plugin,
         queue=new.queue,
@@ -99,23 +100,23 @@ def begun_job(new: NewJob, owner: str) -> Job:
     )
 
 
-def shown_job(row: Mapping[Any, Any]) -> Job:
+def shown_job(row: Mapping[Any, Any]) -> JobRecord:
     """Return the job of ``row`` for callers: secrets are masked."""
     return _job(row, row["params"] if row["shown"] is None else row["shown"])
 
 
-def true_job(row: Mapping[Any, Any]) -> Job:
+def true_job(row: Mapping[Any, Any]) -> JobRecord:
     """Return the job of ``row`` for the worker that runs it: with its real parameters, without a result."""
     return _job({**NOT_YET, **row}, row["params"])
 
 
-def brief_job(row: Mapping[Any, Any]) -> Job:
+def brief_job(row: Mapping[Any, Any]) -> JobRecord:
     """Return the job of ``row`` for a listing: without parameters and result."""
     return _job({**NOT_YET, **row}, None)
 
 
-def _job(row: Mapping[Any, Any], params: str | None) -> Job:
-    return Job(
+def _job(row: Mapping[Any, Any], params: str | None) -> JobRecord:
+    return JobRecord(
         id=row["id"],
         plugin=row["plugin"],
         queue=row["queue"],

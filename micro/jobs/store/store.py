@@ -13,13 +13,11 @@ from micro.errors import BadRequest, Conflict, JobNotFound
 from micro.jobs.models import (
     FINISHED,
     MAX_PAGE,
-    Feed,
     Hold,
-    Job,
+    JobRecord,
     LogLine,
     NewJob,
     Page,
-    Progress,
     Renewal,
     State,
     Swept,
@@ -29,6 +27,7 @@ from micro.jobs.store import maintenance, queries, rows, statements
 from micro.jobs.store.database import Database
 from micro.jobs.store.rows import AnyRow
 from micro.jobs.store.schema import jobs
+from micro.models import Feed, Progress
 
 
 class JobStore:
@@ -56,7 +55,7 @@ class JobStore:
 
     # Operations for callers
 
-    def submit(self, new: NewJob, owner: str | None = None, lease: float = 0.0) -> tuple[Job, bool]:
+    def submit(self, new: NewJob, owner: str | None = None, lease: float = 0.0) -> tuple[JobRecord, bool]:
         """Record a job; return it, and True if it is new.
 
         The job is committed when this returns. If a job has the same idempotency key, plugin and
@@ -77,7 +76,7 @@ class JobStore:
                 if twin:
                     return _same(twin, row["fingerprint"]), False
 
-    def get(self, job: str) -> Job:
+    def get(self, job: str) -> JobRecord:
         """Return the job with the id ``job``."""
         return rows.shown_job(self._row(statements.BY_ID, job)._mapping)
 
@@ -136,7 +135,7 @@ class JobStore:
                 lines = connection.execute(statements.LINES, bounds).all()
         return queries.feed(row, lines, after, whole=len(lines) < max(1, limit))
 
-    def cancel(self, job: str) -> Job:
+    def cancel(self, job: str) -> JobRecord:
         """Cancel a queued job, or ask the worker of a running one to stop; return the job.
 
         Raises Conflict if the job has succeeded or failed.
@@ -172,7 +171,7 @@ class JobStore:
 
     # Operations for workers
 
-    def claim(self, job: str, owner: str, lease: float, generation: int | None = None) -> Job | None:
+    def claim(self, job: str, owner: str, lease: float, generation: int | None = None) -> JobRecord | None:
         """Claim the job for ``owner`` for ``lease`` seconds; return it with its real parameters.
 
         ``generation`` is the generation of plugins that it will run with. Returns None if there is
@@ -294,7 +293,7 @@ def unknown_job(job: str) -> JobNotFound:
     )
 
 
-def _same(twin: AnyRow, fingerprint: str | None) -> Job:
+def _same(twin: AnyRow, fingerprint: str | None) -> JobRecord:
     if twin.fingerprint != fingerprint:
         raise Conflict(
             f"The idempotency key {twin.idempotency_key!r} belongs to job {twin.id}, which has another "

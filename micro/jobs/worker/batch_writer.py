@@ -20,11 +20,12 @@ from sqlalchemy import bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 
 from micro.errors import StoreUnavailable
-from micro.jobs.models import Hold, LogLine, NewJob, Progress, Renewal, State
+from micro.jobs.models import Hold, LogLine, NewJob, Renewal, State
 from micro.jobs.store import rows, statements
 from micro.jobs.store.database import Database, now
 from micro.jobs.store.schema import jobs
 from micro.jobs.store.store import JobStore
+from micro.models import Progress
 from micro.periodic import PeriodicCalls
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from micro.errors import StoreUnavailable, TimeLimit, error_fields
-from micro.jobs.models import Hold, Job, LogLine, Progress, Renewal, State
+from micro.jobs.models import Hold, JobRecord, LogLine, Renewal, State
+from micro.models import Progress
 from micro.periodic import PeriodicCalls
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class Monitor:
     that its end is recorded and its process is killed.
     """
 
-    def __init__(self, record: Record, job: Job, terms: Terms) -> None:
+    def __init__(self, record: Record, job: JobRecord, terms: Terms) -> None:
         self._record, self._job, self._terms = record, job, terms
         self._lines: deque[LogLine] = deque(maxlen=_MOST_LINES_WAITING)
         self._progress: Progress | None = None
@@ -155,13 +156,13 @@ class Monitor:
         self._terms.kill(self._job.id)
 
 
-def time_limit_fields(job: Job) -> Mapping[str, Any]:
+def time_limit_fields(job: JobRecord) -> Mapping[str, Any]:
     """Return the fields of the error of a job that exceeded its time limit."""
     error = time_limit(job)
     return {**error_fields(error), "status": error.status}
 
 
-def time_limit(job: Job) -> TimeLimit:
+def time_limit(job: JobRecord) -> TimeLimit:
     """Return the error of a job that exceeded its time limit."""
     return TimeLimit(
         f"The run took longer than the {job.timeout:g} seconds that plugin {job.plugin!r} allows"

@@ -21,7 +21,7 @@ from celery.exceptions import Ignore
 
 from micro.correlation import CALL, Call, working_for
 from micro.errors import MicroError, PluginFailed, PluginNotFound, StoreUnavailable, error_fields
-from micro.jobs.models import Job, State
+from micro.jobs.models import JobRecord, State
 from micro.jobs.service import new_job, outcome, was_cancelled
 from micro.jobs.store.store import JobStore
 from micro.jobs.worker.batch_writer import BatchWriter, LateRecord
@@ -137,12 +137,12 @@ class JobRunner:
                 raise Ignore
             time.sleep(_LOOK_AGAIN)
 
-    def _claim(self, job_id: str, limit: float = RETRY_SECONDS) -> Job | None:
+    def _claim(self, job_id: str, limit: float = RETRY_SECONDS) -> JobRecord | None:
         what = f"claim of job {job_id}"
         generation = self._micro.generation
         return retry(lambda: self._store.claim(job_id, self._owner, self._lease, generation), what, limit)
 
-    def _attempt(self, job: Job, params: Mapping[str, Any], record: Record) -> str | None:
+    def _attempt(self, job: JobRecord, params: Mapping[str, Any], record: Record) -> str | None:
         """Run the claimed job and record the outcome; return its JSON or raise its error.
 
         Returns None if the job is queued for another attempt.
@@ -150,7 +150,7 @@ class JobRunner:
         with working_for(_call(job)):
             return self._attempt_as_called(job, params, record)
 
-    def _attempt_as_called(self, job: Job, params: Mapping[str, Any], record: Record) -> str | None:
+    def _attempt_as_called(self, job: JobRecord, params: Mapping[str, Any], record: Record) -> str | None:
         with Monitor(record, job, self._terms) as watch:
             context = replace(
                 RunContext.of(_call(job), job.transport or "celery"),
@@ -170,7 +170,9 @@ class JobRunner:
         # After the monitor has written its last reports, which a job that has ended would not accept.
         return self._conclude(job, end, record, stopped=watch.cancelled())
 
-    def _conclude(self, job: Job, end: str | MicroError, record: Record, *, stopped: bool) -> str | None:
+    def _conclude(
+        self, job: JobRecord, end: str | MicroError, record: Record, *, stopped: bool
+    ) -> str | None:
         """Record the end of an attempt; a job that was asked to stop is cancelled, whatever its outcome."""
         if stopped:
             _finish(record, job, State.CANCELLED)
@@ -183,7 +185,7 @@ class JobRunner:
         _finish(record, job, State.FAILED, error={**error_fields(end), "status": end.status})
         raise end
 
-    def _try_again(self, job: Job, error: MicroError, record: Record) -> bool:
+    def _try_again(self, job: JobRecord, error: MicroError, record: Record) -> bool:
         """Queue the job again if its plugin lists the exception in ``retry_on`` and has retries left."""
         if isinstance(error, PluginNotFound) or job.attempt >= job.attempts:
             return False
@@ -197,7 +199,7 @@ class JobRunner:
         return retry(lambda: record.release(job.hold, pause, reason), f"retry of job {job.id}")
 
 
-def _call(job: Job) -> Call:
+def _call(job: JobRecord) -> Call:
     """Return the call that submitted the job; its tracestate is in the message only, not in the table."""
     message = CALL.get()
     state = message.tracestate if message and message.traceparent == job.traceparent else None
@@ -206,7 +208,7 @@ def _call(job: Job) -> Call:
 
 def _finish(
     record: Record,
-    job: Job,
+    job: JobRecord,
     state: State,
     result: str | None = None,
     error: Mapping[str, Any] | None = None,
@@ -217,7 +219,7 @@ def _finish(
 
 
 @contextmanager
-def _time_limit(job: Job) -> Iterator[None]:
+def _time_limit(job: JobRecord) -> Iterator[None]:
     """Raise TimeLimit in the run after its time limit; only a main thread can be interrupted by a signal."""
     if not job.timeout or threading.current_thread() is not threading.main_thread():
         yield
@@ -237,7 +239,7 @@ def _time_limit(job: Job) -> Iterator[None]:
 
 
 @contextmanager
-def _last_resort(job: Job, grace: float) -> Iterator[None]:
+def _last_resort(job: JobRecord, grace: float) -> Iterator[None]:
     """End the process if neither the time limit nor the monitor could end the run.
 
     Such a run is one long call of C code, during which Python runs no signal handler and no other thread.

@@ -46,7 +46,7 @@ class RefusedHead(Exception):
     """The head of a request exceeds a limit, or is not one of HTTP/1.1 or HTTP/1.0."""
 
 
-class MicroProtocol(UvicornProtocol):
+class HttpProtocol(UvicornProtocol):
     """A connection that overrides public methods of uvicorn's only.
 
     uvicorn waits for the head of a request without a limit of time. It closes idle connections at once when

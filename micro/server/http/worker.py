@@ -20,7 +20,7 @@ from uvicorn_worker import UvicornWorker
 
 from micro.server.http.access_log import AccessLog
 from micro.server.http.bridge import Bridge
-from micro.server.http.protocols import HeadLimits, MicroProtocol, RefuseWebSocket
+from micro.server.http.protocols import HeadLimits, HttpProtocol, RefuseWebSocket
 from micro.server.supervisor.signals import keep_from_children
 
 _ACCEPTING_SECONDS = 0.05
@@ -84,7 +84,7 @@ class BridgeWorker(UvicornWorker):  # type: ignore[misc]
         super().__init__(*args, **options)
         _use_handlers_of(self.log.error_log, "uvicorn.error")
         self.server = GracefulServer(self.config, self)
-        self.config.http = partial(MicroProtocol, limits=self.head_limits())  # type: ignore[assignment]
+        self.config.http = partial(HttpProtocol, limits=self.head_limits())  # type: ignore[assignment]
         self.config.timeout_graceful_shutdown = self.cfg.graceful_timeout
         if self.cfg.is_ssl:
             self.config.ssl_context_factory = lambda _config, _default: ssl_context(self.cfg)

@@ -23,9 +23,10 @@ from micro.cli.watch import run_as_job
 from micro.config.loading import load_settings
 from micro.config.settings import Settings
 from micro.errors import NoWorker
-from micro.jobs.models import Job, LogLine, NewJob, Progress, State
+from micro.jobs.models import JobRecord, LogLine, NewJob, State
 from micro.jobs.store.store import JobStore
 from micro.jobs.worker.runner import JobRunner
+from micro.models import Progress
 from micro.runtime.folders import claimed
 from micro.runtime.settings_file import write_settings
 from micro.service import Micro
@@ -71,7 +72,7 @@ def jobs(run: Run, environment: dict[str, str]) -> Run:
 
 
 @pytest.fixture
-def running(store: JobStore) -> Job:
+def running(store: JobStore) -> JobRecord:
     """A job that a worker holds."""
     job, _ = store.submit(NewJob("The Adder", {"a": 1}, queue="micro"))
     claimed = store.claim(job.id, "worker/1", 60)
@@ -80,14 +81,14 @@ def running(store: JobStore) -> Job:
 
 
 @pytest.fixture
-def succeeded(store: JobStore, running: Job) -> Job:
+def succeeded(store: JobStore, running: JobRecord) -> JobRecord:
     store.renew(running.hold, 60, Progress(1, 2), [LogLine("INFO", "adding", 1_800_000_000)])
     store.finish(running.hold, State.SUCCEEDED, '{"sum": 1}')
     return running
 
 
 @pytest.fixture
-def failed(store: JobStore, running: Job) -> Job:
+def failed(store: JobStore, running: JobRecord) -> JobRecord:
     error = {"error": "Nothing but trouble", "code": "plugin-failed", "status": 500}
     store.finish(running.hold, State.FAILED, error=error)
     return running
@@ -97,7 +98,7 @@ def listed(result: Result) -> list[str]:
     return [job["id"] for job in json.loads(result.stdout)]
 
 
-def test_without_a_command_the_jobs_are_listed(jobs: Run, running: Job, store: JobStore) -> None:
+def test_without_a_command_the_jobs_are_listed(jobs: Run, running: JobRecord, store: JobStore) -> None:
     store.renew(running.hold, 60, Progress(1, 4))
     result = jobs()
     assert result.exit_code == 0
@@ -110,7 +111,7 @@ def test_no_jobs_are_told_as_none(jobs: Run) -> None:
     assert jobs("--json").stdout == "[]\n"
 
 
-def test_a_long_error_is_cut_in_the_list(jobs: Run, store: JobStore, running: Job) -> None:
+def test_a_long_error_is_cut_in_the_list(jobs: Run, store: JobStore, running: JobRecord) -> None:
     store.finish(running.hold, State.FAILED, error={"error": "x" * 100, "code": "plugin-failed"})
     assert f"{'x' * 59}…" in jobs().stdout
 
@@ -130,7 +131,12 @@ def test_a_long_error_is_cut_in_the_list(jobs: Run, store: JobStore, running: Jo
     ],
 )
 def test_the_list_is_filtered(
-    jobs: Run, running: Job, store: JobStore, plugin_dir: WritePlugins, options: tuple[str, ...], count: int
+    jobs: Run,
+    running: JobRecord,
+    store: JobStore,
+    plugin_dir: WritePlugins,
+    options: tuple[str, ...],
+    count: int,
 ) -> None:
     for _ in range(2):
         store.submit(NewJob("Gone", {}, queue="micro"))
@@ -164,7 +170,7 @@ def test_help_is_that_of_all_commands(jobs: Run) -> None:
     assert "--state" in jobs("list", "-h").stdout
 
 
-def test_all_of_a_job_is_shown(jobs: Run, succeeded: Job) -> None:
+def test_all_of_a_job_is_shown(jobs: Run, succeeded: JobRecord) -> None:
     told = jobs("show", succeeded.id).stdout
     for line in ("plugin    The Adder", 'params    {"a": 1}', 'result    {"sum": 1}', "worker    worker/1"):
         assert f"{line}\n" in told
@@ -174,19 +180,19 @@ def test_all_of_a_job_is_shown(jobs: Run, succeeded: Job) -> None:
     assert details["log"][0]["text"] == "adding"
 
 
-def test_a_failed_job_shows_its_error(jobs: Run, failed: Job) -> None:
+def test_a_failed_job_shows_its_error(jobs: Run, failed: JobRecord) -> None:
     assert "error     Nothing but trouble [plugin-failed]\n" in jobs("show", failed.id).stdout
     assert json.loads(jobs("show", failed.id, "--json").stdout)["result"] is None
 
 
-def test_a_later_attempt_is_shown_as_such(jobs: Run, running: Job, store: JobStore) -> None:
+def test_a_later_attempt_is_shown_as_such(jobs: Run, running: JobRecord, store: JobStore) -> None:
     store.release(running.hold, 0, "again")
     assert store.claim(running.id, "worker/2", 60)
     assert "state     running, attempt 2 of 3\n" in jobs("show", running.id).stdout
     assert "result" not in json.loads(jobs("show", running.id, "--json").stdout)
 
 
-def test_a_job_is_watched_to_its_result(jobs: Run, running: Job, store: JobStore) -> None:
+def test_a_job_is_watched_to_its_result(jobs: Run, running: JobRecord, store: JobStore) -> None:
     def work() -> None:
         store.renew(running.hold, 60, Progress(1, 2, "half"), [LogLine("INFO", "adding", 1_800_000_000)])
         store.finish(running.hold, State.SUCCEEDED, '{"sum": "é"}')
@@ -201,13 +207,13 @@ def test_a_job_is_watched_to_its_result(jobs: Run, running: Job, store: JobStore
     assert end == "The job has succeeded"
 
 
-def test_watching_a_failed_job_exits_with_1(jobs: Run, failed: Job) -> None:
+def test_watching_a_failed_job_exits_with_1(jobs: Run, failed: JobRecord) -> None:
     result = jobs("watch", failed.id)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.endswith("The job has failed\nError: Nothing but trouble [plugin-failed]\n")
 
 
-def test_watching_a_cancelled_job_exits_with_1(jobs: Run, running: Job, store: JobStore) -> None:
+def test_watching_a_cancelled_job_exits_with_1(jobs: Run, running: JobRecord, store: JobStore) -> None:
     store.cancel(running.id)
     assert "asked to stop" in jobs("cancel", running.id).stdout
     store.finish(running.hold, State.CANCELLED)
@@ -217,7 +223,7 @@ def test_watching_a_cancelled_job_exits_with_1(jobs: Run, running: Job, store: J
 
 
 def test_an_interrupt_ends_the_watching_and_not_the_job(
-    running: Job, store: JobStore, environment: dict[str, str]
+    running: JobRecord, store: JobStore, environment: dict[str, str]
 ) -> None:
     command = [sys.executable, "-m", "micro", "jobs", "watch", running.id]
     with subprocess.Popen(
@@ -232,7 +238,7 @@ def test_an_interrupt_ends_the_watching_and_not_the_job(
     assert store.state(running.id) is State.RUNNING
 
 
-def test_jobs_are_cancelled(jobs: Run, store: JobStore, succeeded: Job) -> None:
+def test_jobs_are_cancelled(jobs: Run, store: JobStore, succeeded: JobRecord) -> None:
     queued, _ = store.submit(NewJob("The Adder", {"a": 1}, queue="micro"))
     assert jobs("cancel", queued.id).stdout == f"Job {queued.id} is cancelled\n"
     result = jobs("cancel", succeeded.id)
@@ -241,7 +247,7 @@ def test_jobs_are_cancelled(jobs: Run, store: JobStore, succeeded: Job) -> None:
 
 
 def test_a_job_is_repeated_as_a_new_one(
-    jobs: Run, store: JobStore, succeeded: Job, plugin_dir: WritePlugins
+    jobs: Run, store: JobStore, succeeded: JobRecord, plugin_dir: WritePlugins
 ) -> None:
     path = str(plugin_dir(PLUGINS))
     result = jobs("retry", succeeded.id, "-p", path)
@@ -253,13 +259,13 @@ def test_a_job_is_repeated_as_a_new_one(
 
 
 @pytest.mark.parametrize(("older", "count"), [("1h", "0 jobs"), ("0s", "1 job")])
-def test_old_jobs_are_purged(jobs: Run, succeeded: Job, older: str, count: str) -> None:
+def test_old_jobs_are_purged(jobs: Run, succeeded: JobRecord, older: str, count: str) -> None:
     assert jobs("purge", "--older", older, "--yes").stdout == f"{count} deleted\n"
 
 
 @pytest.mark.parametrize(("answer", "code", "left"), [(b"n", 1, 1), (b"y", 0, 0)])
 def test_purging_asks_on_a_terminal(
-    store: JobStore, succeeded: Job, environment: dict[str, str], answer: bytes, code: int, left: int
+    store: JobStore, succeeded: JobRecord, environment: dict[str, str], answer: bytes, code: int, left: int
 ) -> None:
     master, terminal = os.openpty()
     os.write(master, answer + b"\n")
@@ -272,7 +278,7 @@ def test_purging_asks_on_a_terminal(
 
 
 def test_the_job_table_of_a_running_micro_is_used(
-    run: Run, store: JobStore, running: Job, tmp_path: Path
+    run: Run, store: JobStore, running: JobRecord, tmp_path: Path
 ) -> None:
     settings = load_settings({"pid_folder_path": str(tmp_path)}, environ={})
     with claimed(tmp_path):
@@ -303,7 +309,7 @@ def url(micro: Micro) -> Iterator[str]:
     server.server_close()
 
 
-def test_another_service_is_asked_by_its_url(run: Run, url: str, succeeded: Job) -> None:
+def test_another_service_is_asked_by_its_url(run: Run, url: str, succeeded: JobRecord) -> None:
     assert listed(run("jobs", "--url", url, "--json")) == [succeeded.id]
     assert "adding" in run("jobs", "show", succeeded.id, "--url", url).stdout
     assert run("jobs", "--url", url, "watch", succeeded.id).stdout == '{"sum": 1}\n'
@@ -335,7 +341,7 @@ def test_the_client_of_a_job_table_knows_the_plugins(micro: Micro) -> None:
             client.run("the-adder", a=1)
 
 
-def test_a_job_is_deleted_from_the_job_table(micro: Micro, store: JobStore, succeeded: Job) -> None:
+def test_a_job_is_deleted_from_the_job_table(micro: Micro, store: JobStore, succeeded: JobRecord) -> None:
     with TableClient(micro.settings, micro) as client:
         client.job(succeeded.id).delete()
     assert store.list_jobs().jobs == ()

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from micro.errors import Conflict, JobNotFound
-from micro.jobs.models import Hold, Job, NewJob, Progress, State, new_id
+from micro.jobs.models import Hold, JobRecord, NewJob, State, new_id
 from micro.jobs.store.store import JobStore
+from micro.models import Progress
 
 
-def expired(store: JobStore, attempts: int = 3) -> Job:
+def expired(store: JobStore, attempts: int = 3) -> JobRecord:
     """Return a job whose worker let its lease run out."""
     job, _ = store.submit(NewJob("Adder", {}, attempts=attempts))
     claimed = store.claim(job.id, "worker-1", lease=-1)
@@ -21,7 +22,7 @@ def expired(store: JobStore, attempts: int = 3) -> Job:
     return claimed
 
 
-def claim(store: JobStore, job: str, owner: str = "worker-2") -> Job:
+def claim(store: JobStore, job: str, owner: str = "worker-2") -> JobRecord:
     claimed = store.claim(job, owner, 60)
     assert claimed is not None
     return claimed
@@ -31,14 +32,14 @@ def claim(store: JobStore, job: str, owner: str = "worker-2") -> Job:
 
 
 @pytest.mark.postgresql
-def test_a_claimed_job_runs(store: JobStore, running: Job) -> None:
+def test_a_claimed_job_runs(store: JobStore, running: JobRecord) -> None:
     assert (running.state, running.worker, running.attempt) == (State.RUNNING, "worker-1", 1)
     assert running.started is not None
     assert running.started >= running.created
     assert store.get(running.id) == running
 
 
-def test_a_second_copy_of_the_message_runs_nothing(store: JobStore, running: Job) -> None:
+def test_a_second_copy_of_the_message_runs_nothing(store: JobStore, running: JobRecord) -> None:
     assert store.claim(running.id, "worker-2", 60) is None
     assert store.claim(running.id, "worker-1", 60) is None
     assert store.get(running.id) == running
@@ -75,7 +76,9 @@ def test_of_many_workers_with_all_the_messages_each_job_runs_once(
     assert all(job.attempt == 1 for job in store.list_jobs().jobs)
 
 
-def test_a_killed_workers_job_is_taken_over(start: Callable[..., Any], store: JobStore, queued: Job) -> None:
+def test_a_killed_workers_job_is_taken_over(
+    start: Callable[..., Any], store: JobStore, queued: JobRecord
+) -> None:
     program = start("claim_and_hang", queued.id, 0).go()
     assert program.line() == "1"
     program.kill()
@@ -83,7 +86,7 @@ def test_a_killed_workers_job_is_taken_over(start: Callable[..., Any], store: Jo
 
 
 def test_a_worker_killed_while_it_writes_leaves_nothing_behind(
-    start: Callable[..., Any], store: JobStore, queued: Job
+    start: Callable[..., Any], store: JobStore, queued: JobRecord
 ) -> None:
     program = start("half_write", queued.id).go()
     assert program.line() == "written"
@@ -102,7 +105,7 @@ def test_a_renewed_lease_keeps_others_away(store: JobStore) -> None:
     assert store.claim(job.id, "worker-2", 60) is None
 
 
-def test_a_renewal_tells_that_the_job_is_to_be_cancelled(store: JobStore, running: Job) -> None:
+def test_a_renewal_tells_that_the_job_is_to_be_cancelled(store: JobStore, running: JobRecord) -> None:
     assert not store.renew(running.hold, 60).cancel_requested
     store.cancel(running.id)
     assert store.renew(running.hold, 60).cancel_requested
@@ -156,7 +159,7 @@ def test_a_result_that_comes_back_before_another_claimed_counts(store: JobStore)
     ],
 )
 def test_a_finished_job_shows_its_outcome(
-    store: JobStore, running: Job, state: State, result: str | None, error: dict[str, Any] | None
+    store: JobStore, running: JobRecord, state: State, result: str | None, error: dict[str, Any] | None
 ) -> None:
     assert store.finish(running.hold, state, result, error)
     job = store.get(running.id)
@@ -166,7 +169,7 @@ def test_a_finished_job_shows_its_outcome(
     assert job.finished >= running.started
 
 
-def test_finishing_again_as_before_is_no_mistake(store: JobStore, running: Job) -> None:
+def test_finishing_again_as_before_is_no_mistake(store: JobStore, running: JobRecord) -> None:
     assert store.finish(running.hold, State.SUCCEEDED, '"first"')
     assert store.finish(running.hold, State.SUCCEEDED, '"again"')
     assert store.get(running.id).result == '"first"'
@@ -180,7 +183,7 @@ def test_a_deleted_job_cannot_be_finished_or_renewed_or_released(store: JobStore
     assert not store.release(gone, 0, "gone")
 
 
-def test_a_finished_job_is_not_claimed_again(store: JobStore, running: Job) -> None:
+def test_a_finished_job_is_not_claimed_again(store: JobStore, running: JobRecord) -> None:
     store.finish(running.hold, State.FAILED)
     assert store.claim(running.id, "worker-2", 60) is None
 
@@ -188,7 +191,7 @@ def test_a_finished_job_is_not_claimed_again(store: JobStore, running: Job) -> N
 # Trying again
 
 
-def test_a_released_job_is_queued_for_a_later_attempt(store: JobStore, running: Job) -> None:
+def test_a_released_job_is_queued_for_a_later_attempt(store: JobStore, running: JobRecord) -> None:
     assert store.release(running.hold, delay=60, reason="the line was busy")
     job = store.get(running.id)
     assert (job.state, job.worker, job.attempt) == (State.QUEUED, None, 1)
@@ -197,31 +200,33 @@ def test_a_released_job_is_queued_for_a_later_attempt(store: JobStore, running: 
 
 
 @pytest.mark.postgresql
-def test_a_released_job_is_published_and_run_when_its_time_has_come(store: JobStore, running: Job) -> None:
+def test_a_released_job_is_published_and_run_when_its_time_has_come(
+    store: JobStore, running: JobRecord
+) -> None:
     store.release(running.hold, delay=0, reason="the line was busy")
     assert store.sweep().publish == ((running.id, "sums"),)
     assert claim(store, running.id).attempt == 2
 
 
-def test_releasing_again_is_no_mistake(store: JobStore, running: Job) -> None:
+def test_releasing_again_is_no_mistake(store: JobStore, running: JobRecord) -> None:
     assert store.release(running.hold, delay=60, reason="the line was busy")
     assert store.release(running.hold, delay=60, reason="the line was busy")
     assert store.get(running.id).log_lines == 1
 
 
-def test_who_released_a_job_has_no_part_in_it_any_more(store: JobStore, running: Job) -> None:
+def test_who_released_a_job_has_no_part_in_it_any_more(store: JobStore, running: JobRecord) -> None:
     store.release(running.hold, delay=60, reason="the line was busy")
     assert not store.renew(running.hold, 60).kept
     assert not store.finish(running.hold, State.SUCCEEDED)
 
 
-def test_a_released_job_that_was_to_be_cancelled_is_cancelled(store: JobStore, running: Job) -> None:
+def test_a_released_job_that_was_to_be_cancelled_is_cancelled(store: JobStore, running: JobRecord) -> None:
     store.cancel(running.id)
     assert store.release(running.hold, delay=60, reason="the line was busy")
     assert store.get(running.id).state is State.CANCELLED
 
 
-def test_a_job_that_another_finished_cannot_be_released(store: JobStore, running: Job) -> None:
+def test_a_job_that_another_finished_cannot_be_released(store: JobStore, running: JobRecord) -> None:
     store.finish(running.hold, State.SUCCEEDED)
     assert not store.release(running.hold, delay=60, reason="the line was busy")
 
@@ -229,7 +234,7 @@ def test_a_job_that_another_finished_cannot_be_released(store: JobStore, running
 # Cancelling and deleting
 
 
-def test_a_cancelled_queued_job_never_runs(store: JobStore, queued: Job) -> None:
+def test_a_cancelled_queued_job_never_runs(store: JobStore, queued: JobRecord) -> None:
     job = store.cancel(queued.id)
     assert job.state is State.CANCELLED
     assert job.finished is not None
@@ -237,7 +242,7 @@ def test_a_cancelled_queued_job_never_runs(store: JobStore, queued: Job) -> None
     assert store.cancel(queued.id) == job
 
 
-def test_a_running_job_is_asked_to_stop(store: JobStore, running: Job) -> None:
+def test_a_running_job_is_asked_to_stop(store: JobStore, running: JobRecord) -> None:
     job = store.cancel(running.id)
     assert (job.state, job.cancel_requested, job.finished) == (State.RUNNING, True, None)
     assert store.cancel(running.id) == job
@@ -246,14 +251,16 @@ def test_a_running_job_is_asked_to_stop(store: JobStore, running: Job) -> None:
 
 
 @pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED])
-def test_a_job_that_ended_otherwise_cannot_be_cancelled(store: JobStore, running: Job, state: State) -> None:
+def test_a_job_that_ended_otherwise_cannot_be_cancelled(
+    store: JobStore, running: JobRecord, state: State
+) -> None:
     store.finish(running.hold, state)
     with pytest.raises(Conflict, match=f"has already {state}") as caught:
         store.cancel(running.id)
     assert caught.value.code == "job-finished"
 
 
-def test_a_finished_job_can_be_deleted(store: JobStore, running: Job) -> None:
+def test_a_finished_job_can_be_deleted(store: JobStore, running: JobRecord) -> None:
     store.release(running.hold, 0, "a line in its log")
     store.cancel(running.id)
     store.delete(running.id)
@@ -264,7 +271,7 @@ def test_a_finished_job_can_be_deleted(store: JobStore, running: Job) -> None:
 
 
 @pytest.mark.parametrize("state", [State.QUEUED, State.RUNNING])
-def test_an_active_job_cannot_be_deleted(store: JobStore, queued: Job, state: State) -> None:
+def test_an_active_job_cannot_be_deleted(store: JobStore, queued: JobRecord, state: State) -> None:
     if state is State.RUNNING:
         claim(store, queued.id)
     with pytest.raises(Conflict, match="Cancel it first") as caught:
@@ -272,7 +279,7 @@ def test_an_active_job_cannot_be_deleted(store: JobStore, queued: Job, state: St
     assert caught.value.code == "job-not-finished"
 
 
-def test_a_hold_is_all_that_a_worker_needs(store: JobStore, running: Job) -> None:
+def test_a_hold_is_all_that_a_worker_needs(store: JobStore, running: JobRecord) -> None:
     assert running.hold == Hold(running.id, "worker-1", 1)
     assert not store.renew(replace(running.hold, owner="worker-2"), 60).kept
     assert not store.renew(replace(running.hold, attempt=2), 60).kept

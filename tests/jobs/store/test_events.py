@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from micro.jobs.models import Event, Feed, Job, LogLine, Progress, State
+from micro.jobs.models import JobRecord, LogLine, State
 from micro.jobs.store import maintenance
 from micro.jobs.store.store import JobStore
+from micro.models import Event, Feed, Progress
 
 MOMENT = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -22,12 +23,12 @@ def texts(feed: Feed) -> list[str]:
     return [event.data["text"] for event in feed.events if event.kind == "log"]
 
 
-def test_a_new_job_has_one_event(store: JobStore, queued: Job) -> None:
+def test_a_new_job_has_one_event(store: JobStore, queued: JobRecord) -> None:
     only = Event(1, "state", {"state": "queued", "attempt": 0, "cancel_requested": False})
     assert store.events(queued.id) == Feed((only,), over=False)
 
 
-def test_a_run_told_from_its_start(store: JobStore, running: Job) -> None:
+def test_a_run_told_from_its_start(store: JobStore, running: JobRecord) -> None:
     store.renew(running.hold, 60, lines=lines("one", "two"))
     store.renew(running.hold, 60, Progress(1, 2, "half"), lines("three"))
     store.finish(running.hold, State.SUCCEEDED, "{}")
@@ -43,7 +44,7 @@ def test_a_run_told_from_its_start(store: JobStore, running: Job) -> None:
 
 @pytest.mark.postgresql
 @pytest.mark.parametrize("after", range(9))
-def test_reading_on_misses_and_repeats_nothing(store: JobStore, running: Job, after: int) -> None:
+def test_reading_on_misses_and_repeats_nothing(store: JobStore, running: JobRecord, after: int) -> None:
     store.renew(running.hold, 60, lines=lines("one", "two"))
     store.renew(running.hold, 60, Progress(1), lines("three"))
     store.finish(running.hold, State.SUCCEEDED, "{}")
@@ -51,7 +52,7 @@ def test_reading_on_misses_and_repeats_nothing(store: JobStore, running: Job, af
     assert store.events(running.id, after).events == tuple(each for each in whole if each.number > after)
 
 
-def test_reading_in_small_pieces_gives_the_same(store: JobStore, running: Job) -> None:
+def test_reading_in_small_pieces_gives_the_same(store: JobStore, running: JobRecord) -> None:
     store.renew(running.hold, 60, Progress(1), lines("one", "two"))
     store.renew(running.hold, 60, lines=lines("three", "four"))
     store.finish(running.hold, State.FAILED)
@@ -63,7 +64,7 @@ def test_reading_in_small_pieces_gives_the_same(store: JobStore, running: Job) -
     assert tuple(pieces) == store.events(running.id).events
 
 
-def test_only_the_newest_progress_is_kept(store: JobStore, running: Job) -> None:
+def test_only_the_newest_progress_is_kept(store: JobStore, running: JobRecord) -> None:
     for done in range(5):
         store.renew(running.hold, 60, Progress(done, 5))
     progress = [event.data["done"] for event in store.events(running.id).events if event.kind == "progress"]
@@ -72,7 +73,9 @@ def test_only_the_newest_progress_is_kept(store: JobStore, running: Job) -> None
 
 
 @pytest.mark.parametrize("progress", [Progress(0), Progress(0.5, 1.5, "half"), Progress(3, 10, "a\0b")])
-def test_progress_comes_back_as_it_was_reported(store: JobStore, running: Job, progress: Progress) -> None:
+def test_progress_comes_back_as_it_was_reported(
+    store: JobStore, running: JobRecord, progress: Progress
+) -> None:
     store.renew(running.hold, 60, progress)
     found = store.get(running.id).progress
     assert found == Progress(progress.done, progress.total, progress.message.replace("\0", "\\x00"))
@@ -80,12 +83,12 @@ def test_progress_comes_back_as_it_was_reported(store: JobStore, running: Job, p
     assert type(found.done) is type(progress.done)
 
 
-def test_a_request_to_cancel_is_an_event(store: JobStore, running: Job) -> None:
+def test_a_request_to_cancel_is_an_event(store: JobStore, running: JobRecord) -> None:
     store.cancel(running.id)
     assert store.events(running.id, after=2).events[0].data["cancel_requested"]
 
 
-def test_a_new_attempt_starts_its_progress_anew(store: JobStore, running: Job) -> None:
+def test_a_new_attempt_starts_its_progress_anew(store: JobStore, running: JobRecord) -> None:
     store.renew(running.hold, 60, Progress(1, 2))
     store.release(running.hold, 0, "the line was busy")
     claimed = store.claim(running.id, "worker-2", 60)
@@ -94,7 +97,7 @@ def test_a_new_attempt_starts_its_progress_anew(store: JobStore, running: Job) -
     assert [event.kind for event in store.events(running.id).events] == ["log", "state"]
 
 
-def test_what_made_a_job_start_again_is_in_its_log(store: JobStore, running: Job) -> None:
+def test_what_made_a_job_start_again_is_in_its_log(store: JobStore, running: JobRecord) -> None:
     store.release(running.hold, 0, "the line was busy")
     store.claim(running.id, "worker-2", lease=-1)
     store.sweep()
@@ -105,7 +108,7 @@ def test_what_made_a_job_start_again_is_in_its_log(store: JobStore, running: Job
 
 
 @pytest.mark.postgresql
-def test_any_text_can_be_logged(store: JobStore, running: Job) -> None:
+def test_any_text_can_be_logged(store: JobStore, running: JobRecord) -> None:
     store.renew(running.hold, 60, lines=lines("nul \0", "half \ud800", "ünï", "", "x" * 99_999))
     *short, long = texts(store.events(running.id))
     assert short == ["nul \\x00", "half \\ud800", "ünï", ""]
@@ -114,7 +117,7 @@ def test_any_text_can_be_logged(store: JobStore, running: Job) -> None:
 
 
 @pytest.mark.postgresql
-def test_a_log_is_bounded_and_keeps_its_newest_lines(store: JobStore, running: Job) -> None:
+def test_a_log_is_bounded_and_keeps_its_newest_lines(store: JobStore, running: JobRecord) -> None:
     for start in range(0, 12_000, 3000):
         store.renew(running.hold, 60, lines=lines(*map(str, range(start, start + 3000))))
     kept, after = [], 0
@@ -125,20 +128,20 @@ def test_a_log_is_bounded_and_keeps_its_newest_lines(store: JobStore, running: J
     assert store.get(running.id).log_lines == 12_000
 
 
-def test_more_lines_at_once_than_a_log_holds_keep_the_newest(store: JobStore, running: Job) -> None:
+def test_more_lines_at_once_than_a_log_holds_keep_the_newest(store: JobStore, running: JobRecord) -> None:
     many = maintenance.MAX_LINES + 5
     store.renew(running.hold, 60, lines=lines(*map(str, range(many))))
     assert texts(store.events(running.id))[0] == "5"
     assert store.events(running.id, after=many + 1).events[0].data["text"] == str(many - 1)
 
 
-def test_nothing_is_logged_for_a_job_that_is_no_longer_held(store: JobStore, running: Job) -> None:
+def test_nothing_is_logged_for_a_job_that_is_no_longer_held(store: JobStore, running: JobRecord) -> None:
     store.finish(running.hold, State.SUCCEEDED)
     assert not store.renew(running.hold, 60, lines=lines("too late")).kept
     assert store.events(running.id, after=3) == Feed((), over=True)
 
 
-def test_the_feed_is_over_only_when_everything_was_told(store: JobStore, running: Job) -> None:
+def test_the_feed_is_over_only_when_everything_was_told(store: JobStore, running: JobRecord) -> None:
     store.renew(running.hold, 60, lines=lines("one", "two", "three"))
     store.finish(running.hold, State.SUCCEEDED)
     first = store.events(running.id, limit=2)

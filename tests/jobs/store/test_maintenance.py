@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from micro.jobs.models import Job, LogLine, NewJob, State, Swept
+from micro.jobs.models import JobRecord, LogLine, NewJob, State, Swept
 from micro.jobs.store import maintenance
 from micro.jobs.store.schema import logs
 from micro.jobs.store.store import JobStore
@@ -28,7 +28,7 @@ def lose(store: JobStore, job: str, worker: str = "worker-1") -> None:
 # The sweep
 
 
-def test_a_fresh_job_is_left_to_its_publisher(store: JobStore, queued: Job) -> None:
+def test_a_fresh_job_is_left_to_its_publisher(store: JobStore, queued: JobRecord) -> None:
     assert store.sweep() == Swept()
     assert store.get(queued.id).state is State.QUEUED
 
@@ -69,12 +69,12 @@ def test_but_not_before_its_time(store: JobStore) -> None:
     assert store.sweep() == Swept()
 
 
-def test_nor_if_it_runs_already(store: JobStore, running: Job) -> None:
+def test_nor_if_it_runs_already(store: JobStore, running: JobRecord) -> None:
     store.leave_to_sweep(running.id)
     assert store.sweep() == Swept()
 
 
-def test_a_lost_workers_job_is_queued_again(store: JobStore, queued: Job) -> None:
+def test_a_lost_workers_job_is_queued_again(store: JobStore, queued: JobRecord) -> None:
     lose(store, queued.id)
     assert store.sweep() == Swept(publish=((queued.id, "sums"),))
     job = store.get(queued.id)
@@ -82,7 +82,7 @@ def test_a_lost_workers_job_is_queued_again(store: JobStore, queued: Job) -> Non
     assert store.claim(queued.id, "worker-2", 60) is not None
 
 
-def test_a_running_job_is_left_to_its_worker(store: JobStore, running: Job) -> None:
+def test_a_running_job_is_left_to_its_worker(store: JobStore, running: JobRecord) -> None:
     assert store.sweep() == Swept()
     assert store.get(running.id) == running
 
@@ -128,7 +128,7 @@ def test_a_job_released_after_its_last_attempt_does_not_wait_for_ever(store: Job
     assert error["error"].startswith("This job has had its last attempt (1 of 1)")
 
 
-def test_a_lost_job_that_was_to_be_cancelled_is_cancelled(store: JobStore, queued: Job) -> None:
+def test_a_lost_job_that_was_to_be_cancelled_is_cancelled(store: JobStore, queued: JobRecord) -> None:
     lose(store, queued.id)
     store.cancel(queued.id)
     assert store.sweep() == Swept(cancelled=(queued.id,))
@@ -191,7 +191,9 @@ def finish(store: JobStore, lines: int = 0) -> str:
     return job.id
 
 
-def test_what_finished_long_ago_is_deleted_with_its_log(store: JobStore, queued: Job, running: Job) -> None:
+def test_what_finished_long_ago_is_deleted_with_its_log(
+    store: JobStore, queued: JobRecord, running: JobRecord
+) -> None:
     finish(store, lines=3)
     assert store.purge(keep=60) == 0
     assert store.purge(keep=-60) == 1
@@ -200,7 +202,7 @@ def test_what_finished_long_ago_is_deleted_with_its_log(store: JobStore, queued:
     assert _lines(store) == 0
 
 
-def test_what_was_made_long_ago_but_finished_lately_is_kept(store: JobStore, running: Job) -> None:
+def test_what_was_made_long_ago_but_finished_lately_is_kept(store: JobStore, running: JobRecord) -> None:
     store.finish(running.hold, State.SUCCEEDED)
     _grow_older(store, timedelta(days=8), "finished = finished")
     assert store.purge(keep=7 * 86400) == 0
@@ -238,7 +240,7 @@ def _lines(store: JobStore) -> int:
         return connection.execute(select(func.count()).select_from(logs)).scalar_one()
 
 
-def _due(store: JobStore, job: Job) -> float:
+def _due(store: JobStore, job: JobRecord) -> float:
     with store.database.connect() as connection:
         return float(
             connection.exec_driver_sql(f"SELECT due FROM micro_jobs WHERE id = '{job.id}'").scalar_one()

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import insert, text
 
 from micro.errors import BadRequest
-from micro.jobs.models import Job, NewJob, Page, State, first_id, new_id
+from micro.jobs.models import JobRecord, NewJob, Page, State, first_id, new_id
 from micro.jobs.store import queries
 from micro.jobs.store.schema import jobs
 from micro.jobs.store.store import JobStore
@@ -20,7 +20,7 @@ PLUGINS = ("Adder", "Subtracter")
 
 
 @pytest.fixture
-def mixed(store: JobStore) -> list[Job]:
+def mixed(store: JobStore) -> list[JobRecord]:
     """Three jobs of each plugin in each state, oldest first."""
     submitted = [
         (state, submit(store, plugin, state)) for _ in range(3) for plugin, state in product(PLUGINS, State)
@@ -54,13 +54,13 @@ def ids(page: Page) -> list[str]:
     return [job.id for job in page.jobs]
 
 
-def test_jobs_are_listed_newest_first(store: JobStore, mixed: list[Job]) -> None:
+def test_jobs_are_listed_newest_first(store: JobStore, mixed: list[JobRecord]) -> None:
     for plugin, state in product([None, *PLUGINS, "Unknown"], [None, *State]):
         wanted = [job.id for job in mixed if plugin in {None, job.plugin} and state in {None, job.state}]
         assert ids(store.list_jobs(plugin, state)) == wanted[::-1], (plugin, state)
 
 
-def test_a_listing_leaves_out_what_may_be_long(store: JobStore, mixed: list[Job]) -> None:
+def test_a_listing_leaves_out_what_may_be_long(store: JobStore, mixed: list[JobRecord]) -> None:
     for listed, job in zip(store.list_jobs().jobs, reversed(mixed), strict=True):
         assert listed.params is listed.result is None
         assert (listed.id, listed.state, listed.created) == (job.id, job.state, job.created)
@@ -73,7 +73,7 @@ def test_a_listing_tells_which_jobs_have_secrets(store: JobStore) -> None:
 
 
 @pytest.mark.postgresql
-def test_pages_add_up_to_the_whole(store: JobStore, mixed: list[Job]) -> None:
+def test_pages_add_up_to_the_whole(store: JobStore, mixed: list[JobRecord]) -> None:
     for limit, plugin in product([1, 4, 15, 100], [None, "Adder"]):
         found = list(pages(store, limit, plugin))
         wanted = [job.id for job in reversed(mixed) if plugin in {None, job.plugin}]
@@ -82,7 +82,7 @@ def test_pages_add_up_to_the_whole(store: JobStore, mixed: list[Job]) -> None:
         assert found[-1].jobs
 
 
-def test_a_page_stays_put_while_jobs_come_and_go(store: JobStore, mixed: list[Job]) -> None:
+def test_a_page_stays_put_while_jobs_come_and_go(store: JobStore, mixed: list[JobRecord]) -> None:
     first = store.list_jobs(limit=10)
     submit(store, "Adder", State.QUEUED)
     store.cancel(submit(store, "Adder", State.QUEUED))
@@ -92,7 +92,7 @@ def test_a_page_stays_put_while_jobs_come_and_go(store: JobStore, mixed: list[Jo
     assert ids(second) == [job.id for job in reversed(mixed)][10:20]
 
 
-def test_a_limit_out_of_bounds_is_brought_within(store: JobStore, mixed: list[Job]) -> None:
+def test_a_limit_out_of_bounds_is_brought_within(store: JobStore, mixed: list[JobRecord]) -> None:
     found = [len(store.list_jobs(limit=limit).jobs) for limit in (-1, 0, 10**9)]
     assert found == [1, 1, len(mixed)]
 
@@ -104,7 +104,7 @@ def test_a_cursor_that_no_page_gave_is_refused(store: JobStore, cursor: str) -> 
 
 
 @pytest.mark.postgresql
-def test_jobs_of_a_time_are_listed(store: JobStore, mixed: list[Job]) -> None:
+def test_jobs_of_a_time_are_listed(store: JobStore, mixed: list[JobRecord]) -> None:
     start, end = mixed[0].created - timedelta(seconds=1), datetime.now(UTC) + timedelta(seconds=1)
     assert len(store.list_jobs(since=start, until=end).jobs) == len(mixed)
     assert store.list_jobs(until=start).jobs == ()
@@ -124,7 +124,7 @@ def test_since_and_until_part_the_jobs_between_them(store: JobStore) -> None:
 
 
 @pytest.mark.postgresql
-def test_jobs_are_counted_by_state_and_queue(store: JobStore, mixed: list[Job]) -> None:
+def test_jobs_are_counted_by_state_and_queue(store: JobStore, mixed: list[JobRecord]) -> None:
     store.submit(NewJob("Adder", {}, queue="sums"))
     assert store.counts() == {state: 7 if state is State.QUEUED else 6 for state in State}
     assert store.queued() == {"": 6, "sums": 1}

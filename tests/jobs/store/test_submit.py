@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from micro.errors import Conflict, JobNotFound
-from micro.jobs.models import Job, NewJob, State, first_id, is_id, new_id
+from micro.jobs.models import JobRecord, NewJob, State, first_id, is_id, new_id
 from micro.jobs.store.store import JobStore
 
 
-def test_a_submitted_job_is_queued_and_found_again(store: JobStore, queued: Job) -> None:
+def test_a_submitted_job_is_queued_and_found_again(store: JobStore, queued: JobRecord) -> None:
     assert queued.state is State.QUEUED
     assert store.get(queued.id) == queued
     assert store.state(queued.id) is State.QUEUED
@@ -47,7 +47,7 @@ def test_a_job_keeps_what_was_known_at_its_start(store: JobStore) -> None:
 
 
 @pytest.mark.postgresql
-def test_times_are_aware_and_by_the_databases_clock(queued: Job) -> None:
+def test_times_are_aware_and_by_the_databases_clock(queued: JobRecord) -> None:
     assert queued.created.tzinfo is UTC
     assert abs(datetime.now(UTC) - queued.created) < timedelta(seconds=30)
     assert queued.started is None

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from micro.jobs.models import LogLine, NewJob, Progress, State
+from micro.jobs.models import LogLine, NewJob, State
 from micro.jobs.store.store import JobStore
 from micro.jobs.worker.batch_writer import BatchWriter, LateRecord
+from micro.models import Progress
 from micro.periodic import PeriodicCalls
 
 pytestmark = pytest.mark.postgresql

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from micro.errors import StoreUnavailable
-from micro.jobs.models import Job, Progress, State
+from micro.jobs.models import JobRecord, State
 from micro.jobs.store.store import JobStore
 from micro.jobs.worker.monitor import Monitor, Terms
+from micro.models import Progress
 from micro.periodic import PeriodicCalls
 
 Wait = Callable[..., Any]
@@ -27,7 +28,7 @@ def killed() -> list[str]:
 
 
 @pytest.fixture
-def watch(store: JobStore, running: Job, killed: list[str]) -> Iterator[Begin]:
+def watch(store: JobStore, running: JobRecord, killed: list[str]) -> Iterator[Begin]:
     """Watch the running job, looking every hundredth of a second."""
     terms = Terms(lease=0.03, grace=0.05, kill=killed.append, periodic=PeriodicCalls(0.01, linger=0))
 
@@ -37,7 +38,7 @@ def watch(store: JobStore, running: Job, killed: list[str]) -> Iterator[Begin]:
     return begin
 
 
-def test_a_watch_keeps_the_lease(store: JobStore, running: Job, watch: Begin, wait_for: Wait) -> None:
+def test_a_watch_keeps_the_lease(store: JobStore, running: JobRecord, watch: Begin, wait_for: Wait) -> None:
     def seconds_left() -> float:
         with store.database.connect() as connection:
             return float(connection.exec_driver_sql("SELECT due FROM micro_jobs").scalar_one())
@@ -51,7 +52,7 @@ def test_a_watch_keeps_the_lease(store: JobStore, running: Job, watch: Begin, wa
 
 
 def test_reports_reach_the_table_while_the_run_goes_on(
-    store: JobStore, running: Job, watch: Begin, wait_for: Wait
+    store: JobStore, running: JobRecord, watch: Begin, wait_for: Wait
 ) -> None:
     with watch() as reporter:
         reporter.progress(1, 3, "first")
@@ -62,7 +63,7 @@ def test_reports_reach_the_table_while_the_run_goes_on(
         assert [each.data["text"] for each in store.events(job.id).events if each.kind == "log"] == ["a line"]
 
 
-def test_what_was_reported_last_is_not_lost(store: JobStore, running: Job, watch: Begin) -> None:
+def test_what_was_reported_last_is_not_lost(store: JobStore, running: JobRecord, watch: Begin) -> None:
     with watch() as reporter:
         for done in range(4):
             reporter.progress(done, 3, "")
@@ -76,7 +77,7 @@ def test_what_was_reported_last_is_not_lost(store: JobStore, running: Job, watch
     [(1, inf, Progress(1, None)), (2, nan, Progress(2, None)), (nan, 3, None), (inf, None, None)],
 )
 def test_numbers_that_json_has_not_are_left_out(
-    store: JobStore, running: Job, watch: Begin, done: float, total: float, kept: Progress | None
+    store: JobStore, running: JobRecord, watch: Begin, done: float, total: float, kept: Progress | None
 ) -> None:
     with watch() as reporter:
         reporter.progress(done, total, "")
@@ -84,7 +85,7 @@ def test_numbers_that_json_has_not_are_left_out(
 
 
 def test_a_run_is_told_to_stop_when_somebody_cancels_the_job(
-    store: JobStore, running: Job, watch: Begin, wait_for: Wait
+    store: JobStore, running: JobRecord, watch: Begin, wait_for: Wait
 ) -> None:
     with watch() as reporter:
         assert not reporter.cancelled()
@@ -92,13 +93,13 @@ def test_a_run_is_told_to_stop_when_somebody_cancels_the_job(
         wait_for(reporter.cancelled)
 
 
-def test_or_takes_it_over(store: JobStore, running: Job, watch: Begin, wait_for: Wait) -> None:
+def test_or_takes_it_over(store: JobStore, running: JobRecord, watch: Begin, wait_for: Wait) -> None:
     with watch(attempt=0) as reporter:
         wait_for(reporter.cancelled)
 
 
 def test_a_cancelled_run_that_does_not_stop_is_killed_after_the_grace(
-    store: JobStore, running: Job, watch: Begin, wait_for: Wait, killed: list[str]
+    store: JobStore, running: JobRecord, watch: Begin, wait_for: Wait, killed: list[str]
 ) -> None:
     store.cancel(running.id)
     with watch():
@@ -107,7 +108,7 @@ def test_a_cancelled_run_that_does_not_stop_is_killed_after_the_grace(
 
 
 def test_a_run_past_its_time_and_the_grace_is_killed(
-    store: JobStore, running: Job, watch: Begin, wait_for: Wait, killed: list[str]
+    store: JobStore, running: JobRecord, watch: Begin, wait_for: Wait, killed: list[str]
 ) -> None:
     with watch(timeout=0.02) as reporter:
         wait_for(reporter.is_out_of_time)
@@ -141,7 +142,7 @@ class Away:
 
 
 def test_reports_wait_for_a_table_that_is_away(
-    store: JobStore, running: Job, watch: Begin, wait_for: Wait, caplog: pytest.LogCaptureFixture
+    store: JobStore, running: JobRecord, watch: Begin, wait_for: Wait, caplog: pytest.LogCaptureFixture
 ) -> None:
     with watch(Away(store, 3)) as reporter:
         reporter.log("INFO", "one")

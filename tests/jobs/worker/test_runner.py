@@ -25,7 +25,7 @@ from micro.errors import (
     StoreUnavailable,
     TimeLimit,
 )
-from micro.jobs.models import Job, NewJob, State
+from micro.jobs.models import JobRecord, NewJob, State
 from micro.jobs.service import Jobs
 from micro.jobs.store.store import JobStore
 from micro.jobs.worker import runner
@@ -46,7 +46,7 @@ def submit(jobs: Jobs) -> Callable[..., str]:
 Submit = Callable[..., str]
 
 
-def the_job(table: JobStore) -> Job:
+def the_job(table: JobStore) -> JobRecord:
     (job,) = table.list_jobs().jobs
     return table.get(job.id)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from micro.jobs.models import Job, NewJob, State
+from micro.jobs.models import JobRecord, NewJob, State
 from micro.jobs.store.store import JobStore
 from micro.jobs.worker.sweeper import Sweeper
 
@@ -133,7 +133,7 @@ def test_one_process_at_a_time_sweeps(store: JobStore, broker: Broker, sweeper: 
     assert len(broker.taken) == 1
 
 
-def test_jobs_that_ended_long_ago_are_cleaned_up(store: JobStore, broker: Broker, running: Job) -> None:
+def test_jobs_that_ended_long_ago_are_cleaned_up(store: JobStore, broker: Broker, running: JobRecord) -> None:
     store.finish(running.hold, State.SUCCEEDED, "{}")
     waits, _ = store.submit(NewJob("Adder", {}))
     with changed(store, "UPDATE micro_jobs SET finished = finished - 60 WHERE finished IS NOT NULL"):
