@@ -41,7 +41,7 @@ def resolve(ctx: click.Context, flags: Mapping[str, Any]) -> Settings:
 
 @contextmanager
 def silenced(*names: str) -> Iterator[None]:
-    """Let these loggers log nothing but what is critical."""
+    """Silence these loggers below CRITICAL within the block."""
     loggers = [logging.getLogger(name) for name in names]
     levels = [each.level for each in loggers]
     for each in loggers:
@@ -60,7 +60,7 @@ def load_quietly(settings: Settings) -> Micro:
 
 
 def load(settings: Settings) -> Micro:
-    """Load the plugins; what they print meanwhile is kept out of the command's own output."""
+    """Load the plugins; their prints go to stderr, apart from the command's own output."""
     # Imported late: most commands load no plugin.
     from micro.service import Micro
 

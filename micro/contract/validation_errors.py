@@ -1,4 +1,4 @@
-"""Turns pydantic's validation errors into places and sentences for the caller.
+"""Translates pydantic's validation errors into JSON Pointers and messages for the caller.
 
 No sentence quotes a value that was sent: it may be secret, or ten megabytes long.
 """
@@ -100,7 +100,7 @@ _KINDS = {
 
 
 def field_errors(error: ValidationError, data: object, accepted: Collection[str]) -> list[FieldError]:
-    """List what is wrong in ``data``, one entry a place; none at all above MOST_ERRORS.
+    """Return one error for each wrong place in ``data``; an empty list if there are more than MOST_ERRORS.
 
     ``accepted`` are the names that the outermost object may have.
     """
@@ -113,20 +113,20 @@ def field_errors(error: ValidationError, data: object, accepted: Collection[str]
 
 
 def label(pointer: str) -> str:
-    """Show a pointer to people: as the bare name where it is a parameter itself."""
+    """Return a pointer for messages: a top-level parameter as its quoted name."""
     name = pointer.removeprefix("/").replace("~1", "/").replace("~0", "~")
     return f"'{name}'" if pointer.count("/") == 1 else pointer
 
 
 def listing(errors: Sequence[FieldError]) -> str:
-    """Tell the first of several errors in one line."""
+    """Return the first of several errors in one line."""
     told = [f"{label(each.pointer)}: {each.message}" for each in errors[:_MOST_TOLD]]
     more = len(errors) - len(told)
     return "; ".join(told) + (f"; and {more} more" if more else "")
 
 
 def _path(error: ErrorDetails, data: Any) -> list[object]:
-    """Leave out of pydantic's location what names a branch of a union, not a place in the data."""
+    """Return pydantic's location without the names of union branches, which are no places in the data."""
     path: list[object] = []
     for each in error["loc"]:
         try:
@@ -138,7 +138,7 @@ def _path(error: ErrorDetails, data: Any) -> list[object]:
 
 
 def _cut(name: str | int) -> str | int:
-    """Shorten a name that the caller made up: it may be as long as the whole call."""
+    """Shorten a name that the caller sent: it may be megabytes long."""
     return name if isinstance(name, int) or len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "…"
 
 
@@ -161,7 +161,7 @@ def _unexpected(name: str, accepted: Collection[str]) -> str:
 
 
 def _explanation(errors: Sequence[ErrorDetails]) -> str:
-    """Explain the errors of one place in one sentence.
+    """Return one sentence for the errors of one place.
 
     A union gives one error per branch; any of the expected types would have been valid.
     """

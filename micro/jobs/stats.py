@@ -30,7 +30,7 @@ class Counts:
 
 
 class Backlog:
-    """Asks the job table and the broker at once, and gives them two seconds; answers are kept for three."""
+    """Asks the job table and the broker in parallel, for two seconds at most; keeps the answers for three."""
 
     def __init__(self, find_jobs: Callable[[], Jobs]) -> None:
         self._find_jobs = find_jobs
@@ -38,13 +38,13 @@ class Backlog:
         self._queues = Inquiry(lambda: _tried(lambda: queue_depths(find_jobs())), _KEEP_SECONDS)
 
     def load(self) -> None:
-        """Import what asking needs, which on a busy machine can take longer than an answer may."""
+        """Import the libraries beforehand: on a busy machine that can take longer than the time limit."""
         with suppress(Exception):
-            # What fails here is what fails when they are asked, and told then.
+            # An import that fails here fails again when the answers are needed, and is reported then.
             load_libraries(self._find_jobs())
 
     def counts(self) -> Counts:
-        """Return what they answered."""
+        """Return the newest answers."""
         self._jobs.begin()
         self._queues.begin()
         deadline = time.monotonic() + _PATIENCE_SECONDS
@@ -107,6 +107,6 @@ def _count_jobs(jobs: Jobs) -> Numbers:
 def _tried(count: Callable[[], Numbers]) -> Numbers | None:
     try:
         return count()
-    # Each broker's library has errors of its own; that one does not answer is no fault of who asks.
+    # Each broker's library raises exceptions of its own; a broker that does not answer is not an error here.
     except Exception:
         return None

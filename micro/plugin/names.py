@@ -46,27 +46,27 @@ class PluginSelection:
         self._allowed = None if allowed is None else {as_asked(name): name for name in allowed}
         self._denied = {as_asked(name): name for name in settings.disable_plugins}
         self._met = {form for name in sources for form in _forms(name)}
-        # A name that no folder and no entry point has can only be found by importing them.
+        # A name that no folder and no entry point has can only be found by importing all of them.
         self._all_known = self._allowed is not None and self._allowed.keys() <= self._met
 
     def imports(self, source: str) -> bool:
-        """Tell whether a folder or package may hold something to serve."""
+        """Return True if a folder or package may hold a plugin to serve."""
         names = _forms(source)
         if names & self._denied.keys():
             return False
         return not self._all_known or self._is_allowed(names)
 
     def serves(self, source: str, plugin: str = "") -> bool:
-        """Tell whether a plugin of that source is to be served; without a name, its hooks alone."""
+        """Return True if a plugin of that source is to be served; without a name, if its hooks are."""
         names = _forms(plugin)
         self._met |= names
         return not names & self._denied.keys() and self._is_allowed(names | _forms(source))
 
     def unmet(self) -> Iterator[tuple[str, str]]:
-        """Yield the listed names that nothing has, each after the name of its setting."""
+        """Yield the listed names that no plugin has, as pairs of setting and name."""
         lists = {"load_plugins": self._allowed or {}}
         if not self._all_known:
-            # Else what was not imported may have them.
+            # Without importing everything, a plugin that was not imported may have the name.
             lists["disable_plugins"] = self._denied
         for setting, names in lists.items():
             yield from ((setting, name) for form, name in names.items() if form not in self._met)

@@ -1,4 +1,4 @@
-"""Writes files that appear whole, locks files, and finds out whether a process is alive.
+"""Writes files atomically, locks files, and checks whether a process is alive.
 
 Only the standard library is imported here, as the small program of ``orphan_guard`` uses this module too.
 """
@@ -27,10 +27,10 @@ def is_alive(pid: int) -> bool:
 
 
 def write_whole(path: Path, text: str, mode: int = 0o640) -> None:
-    """Write a draft of the file, then rename it, so that nobody reads a part of the text.
+    """Write a draft of the file, then rename it: readers see the old or the whole new text.
 
     By default the owner and the group may read it. The group includes the user that gunicorn's setting
-    ``user`` names. Others may not: the file may tell why something failed.
+    ``user`` names. Others may not, because causes of failures may hold private details.
     """
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     try:
@@ -43,9 +43,9 @@ def write_whole(path: Path, text: str, mode: int = 0o640) -> None:
 
 
 def create_whole(path: Path, content: bytes = b"", mode: int = 0o600) -> None:
-    """Write a draft of a new file, then link it to its name; a file that is already there stays as it is."""
+    """Write a draft of a new file, then link it to its name; an existing file stays as it is."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    # A process that was killed may have left a draft, under which its file would be overwritten.
+    # A killed process may have left its draft, which may be linked to a file in use.
     draft.unlink(missing_ok=True)
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
@@ -57,7 +57,7 @@ def create_whole(path: Path, content: bytes = b"", mode: int = 0o600) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove the file if it is there; on a read-only disk it stays, and does no harm."""
+    """Remove the file if it exists and can be removed; a file left on a read-only disk does no harm."""
     with suppress(OSError):
         path.unlink()
 

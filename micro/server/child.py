@@ -43,7 +43,7 @@ class Role:
 def run_child(main: Callable[[Settings, Role], int], argv: list[str] | None = None) -> int:
     """Run ``main`` with the settings file and the role that the supervisor gave as arguments.
 
-    Returns the exit code; a MicroError is told in one line.
+    Returns the exit code; a MicroError is printed as one line.
     """
     file, name, *more = argv or sys.argv[1:]
     role = Role(name, int(more[0]) if more else 1, *more[1:])
@@ -64,7 +64,7 @@ def load(settings: Settings, role: Role) -> tuple[Micro, dict[str, Any]]:
     from micro.plugin.fingerprint import fingerprints
     from micro.service import Micro
 
-    # Before: of what changes meanwhile it may not be known which version was loaded.
+    # Fingerprint first: a file that changes during the import must look changed afterwards.
     files = {} if settings.reload == "off" else fingerprints(settings)
     micro = Micro(settings, generation=role.generation)
     return micro, {"plugins": len(micro.loaded), "failed": micro.loaded.failures(), "files": files}

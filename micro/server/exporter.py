@@ -1,4 +1,4 @@
-"""GET /metrics at an address of its own, for a Micro that serves no REST."""
+"""Serves /metrics at an address of its own, for a Micro without REST."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# The node before this one gives the address up as it leaves, which may be a moment after this one is ready.
+# The node before this one frees the address when it stops, which may be after this one is ready.
 _PAUSE_SECONDS = 0.2
 _LATE_SECONDS = 2.0
 
@@ -32,11 +32,11 @@ class Exporter:
         self._thread = threading.Thread(target=self._open, name="exporter", daemon=True)
 
     def start(self) -> None:
-        """Begin, as soon as the address is free."""
+        """Start to serve as soon as the address is free."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Answer no more, and give the address up."""
+        """Stop to serve, and free the address."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -67,13 +67,13 @@ class Exporter:
         registry = make_registry(self._files, ServiceCollector(self._micro, lambda: None))
         host, _, port = self._bind.rpartition(":")
         server, _thread = start_http_server(int(port), host.strip("[]"), registry)
-        # A process of the pool that outlives the node must not keep the socket open, and silent.
+        # A pool process that outlives the node must not keep the socket open without answering.
         os.register_at_fork(after_in_child=server.socket.close)
         return server
 
 
 def open_exporter(micro: Micro) -> Exporter | None:
-    """Return the exporter that the settings ask for, not yet started."""
+    """Return an exporter, not started yet, or None if ``metrics_bind`` or ``metrics`` is not set."""
     folder, bind = os.environ.get(FOLDER_VARIABLE), micro.settings.metrics_bind
     if not bind or not folder or not micro.settings.metrics:
         return None

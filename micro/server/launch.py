@@ -61,8 +61,8 @@ def serve(
 ) -> int:
     """Run everything the settings ask for until SIGTERM or Ctrl-C; return the exit code.
 
-    ``announce`` is told what serves once all is ready. What the processes say goes to the stream and to
-    the log file.
+    ``announce`` is called with the running service once it is ready. The output of the
+    processes goes to the stream and to the log file.
     """
     check_plugin_path(settings)
     settings, moved = prepare_folders(settings)
@@ -169,7 +169,7 @@ def _child(
 
 
 def _command(module: str) -> tuple[str, ...]:
-    # -P: what lies in the current directory is no part of the program, whatever its name.
+    # -P: Python must not import modules from the current directory.
     return (sys.executable, "-P", "-m", "micro.server", module)
 
 

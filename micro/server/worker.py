@@ -57,7 +57,7 @@ _PAUSE_SECONDS = 0.2
 class Node(Worker):  # type: ignore[misc]
     """A Celery worker whose graceful shutdown has a time limit, ``stop_timeout`` in seconds.
 
-    ``followed()`` returns True if a node with newer plugins has replaced this one. ``leaving()`` is called
+    ``followed()`` returns True if a node with newer plugins has replaced this one. ``left()`` is called
     when the node begins to stop, ``left()`` once it takes no more messages. ``bell`` wakes its event loop.
     """
 
@@ -119,7 +119,7 @@ def _end_runs(seconds: float) -> None:
 
 
 class Leave(StartStopStep):  # type: ignore[misc]
-    """Stops after the consumer of tasks and before the pool, which waits for all that runs.
+    """Stops a node after its consumer and before its pool, which waits for running tasks.
 
     The node's ``left`` is called when no message can reach it any more.
     """
@@ -127,14 +127,14 @@ class Leave(StartStopStep):  # type: ignore[misc]
     requires = (Pool,)
 
     def start(self, node: Any) -> None:
-        # Other pools than that of processes have no loop.
+        # Only the prefork pool has an event loop.
         if node.hub:
             self._ear, node.bell = socket.socketpair()
             for each in (self._ear, node.bell):
                 each.setblocking(False)
 
     def register_with_event_loop(self, node: Any, hub: Any) -> None:
-        # Anew with each connection to the broker: the loop forgets all with the last one.
+        # Called again for each connection to the broker: with the last one the loop dropped all its readers.
         hub.add_reader(self._ear, self._ear.recv, 1024)
 
     def stop(self, node: Any) -> None:
@@ -143,18 +143,18 @@ class Leave(StartStopStep):  # type: ignore[misc]
             give_back(channel)
         node.left()
         if not state.active_requests:
-            # Celery would fire timers while the pool finishes, and look every half second whether it has.
+            # Otherwise Celery would go on running timers, and poll the pool every half second.
             set_event_loop(None)
 
 
 def give_back(channel: Any) -> None:
-    """Let what was popped for a channel that consumes no more return to its queue at once.
+    """Return messages that were fetched for a channel without consumers to their queue at once.
 
     kombu sees to that when it closes the channel, but by then the node has finished what it runs. Of
     Redis it has asked for a message, and waits up to a second for the answer; of other brokers, nothing.
     """
     if getattr(channel, "_in_poll", None):
-        # kombu warns of each that nobody consumes it here, which is what is wished.
+        # kombu warns about each message without a consumer; returning it is intended here.
         logging.getLogger("kombu.transport.virtual.base").setLevel(logging.ERROR)
         with suppress(Empty, *channel.connection_errors):
             channel._brpop_read()

@@ -1,4 +1,4 @@
-"""The instruments that runs are counted and timed with, as Prometheus wants them."""
+"""The Prometheus counter, histogram and gauge of runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Ended = tuple[str, str, str, float]
 
 
 class Instruments:
-    """Runs, their seconds and those in progress, by plugin, transport and outcome, in an own registry."""
+    """Counts runs, their duration and the runs in progress, in a registry of its own."""
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
@@ -58,7 +58,7 @@ class Instruments:
         self._labelled = cache(lambda metric, *labels: metric.labels(*labels))
 
     def add(self, begun: Iterable[str], ended: Iterable[Ended]) -> None:
-        """Add up runs that have begun, by their plugins, and runs that have ended."""
+        """Count runs that have begun (the names of their plugins) and runs that have ended."""
         running, outcomes = Tally(begun), Tally[tuple[str, str, str]]()
         for plugin, transport, outcome, seconds in ended:
             running[plugin] -= 1

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from micro.telemetry.instruments import Ended, Instruments
 
 FLUSH_SECONDS = 0.5
-"""How far behind what is shown may be."""
+"""How old the numbers of the metrics page may be."""
 
 
 class Meter:
@@ -42,27 +42,27 @@ class Meter:
 
     @cached_property
     def instruments(self) -> Instruments:
-        """What the runs of this process are added up in."""
-        # Imported late: the library takes its time, and nothing is counted before the first run.
+        """The instruments of this process."""
+        # Imported late: the import takes time, and nothing is counted before the first run.
         from micro.telemetry.instruments import Instruments
 
         return Instruments()
 
     def begin(self, plugin: str) -> None:
-        """Note that a run begins."""
+        """Record that a run begins."""
         self._begun.append(plugin)
         if not self._noted:
             self._see_to_it()
 
     def end(self, plugin: str, transport: str, outcome: str, seconds: float) -> None:
-        """Note that a run has ended."""
+        """Record that a run has ended."""
         self._ended.append((plugin, transport, outcome, seconds))
         if not self._noted:
             self._see_to_it()
 
     def flush(self) -> None:
-        """Add up what was noted."""
-        # First, so that what is noted from now on brings this back.
+        """Add the records up."""
+        # Reset first, so that a record made from now on schedules this method again.
         self._noted = False
         self._periodic.remove(self.flush)
         with self._flushing:
@@ -72,7 +72,7 @@ class Meter:
 
     @hookimpl
     def micro_stop(self) -> None:
-        """Add up the last runs of the process."""
+        """Add up the last records of the process."""
         self.flush()
 
     def _see_to_it(self) -> None:
@@ -92,7 +92,7 @@ def _taken(notes: deque[Any]) -> list[Any]:
 
 
 class Metrics:
-    """What one service measures: the meter of its runs, and where the numbers of all its processes are."""
+    """The meter of one service, and the files that its processes share their numbers through."""
 
     def __init__(self, plugins: int = 1) -> None:
         folder = os.environ.get(FOLDER_VARIABLE)
@@ -106,7 +106,7 @@ class Metrics:
 
 
 def meter_runs(micro: Micro) -> Metrics | None:
-    """Let the service count its runs from now on; None if the setting ``metrics`` is off."""
+    """Let the service count its runs from now on; return None if the setting ``metrics`` is off."""
     if not micro.settings.metrics:
         return None
     metrics = Metrics(len(micro.loaded))

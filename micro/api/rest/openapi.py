@@ -16,7 +16,7 @@ from micro.plugin.examples import usable_examples
 from micro.plugin.plugin import Plugin, Plugins
 from micro.service import Micro
 
-# A document of its own, but for the version: the fixed paths, and a path that stands for every plugin's.
+# An OpenAPI document without a version: the fixed paths, and one path as the template for every plugin.
 _FIXED = Path(__file__).with_name("openapi.json")
 _RUN = "/run/{name}"
 
@@ -80,7 +80,7 @@ def _operation(
 
 
 def _unexpected(plugin: Plugin) -> set[str]:
-    """Return the statuses that no run of the plugin is answered with, as it has no such limit."""
+    """Return the statuses that the plugin never answers, because it has no such limit."""
     description = plugin.description
     limits = {"429": description.concurrency or description.timeout, "504": description.timeout}
     return {status for status, limit in limits.items() if not limit}

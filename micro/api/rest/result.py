@@ -1,4 +1,4 @@
-"""The answer of a run that ended well."""
+"""The response of a successful run."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Result(Response):
         return super().call_on_close(func)
 
     def get_wsgi_headers(self, environ: dict[str, Any]) -> Headers:
-        """Return them as they are, where nothing has made of it what has other headers."""
+        """Return the headers as they are, unless a hook has changed the status."""
         return self.headers if self.status_code == 200 else super().get_wsgi_headers(environ)
 
     def get_app_iter(self, environ: dict[str, Any]) -> Iterable[bytes]:
-        """Return the text in a list, which servers send at once, where nothing waits for its end."""
+        """Return the text in a list, which servers send at once, unless a function waits for its end."""
         whole = self.response
         is_text = type(whole) is list and len(whole) == 1 and type(whole[0]) is bytes
         is_sent = self.status_code == 200 and environ["REQUEST_METHOD"] != "HEAD"

@@ -106,7 +106,7 @@ def purge(database: Database, keep: float, limit: int) -> int:
 
 
 def add_lines(connection: Connection, job: str, lines: Sequence[LogLine], last: int, total: int) -> None:
-    """Write ``lines``, of which the last has the number ``last`` and is the job's ``total``-th."""
+    """Write log lines. The last one has the number ``last``; with them the job has logged ``total`` lines."""
     first = last - len(lines) + 1
     numbered = [rows.log_row(job, number, line) for number, line in enumerate(lines, first)]
     connection.execute(insert(logs), numbered[-MAX_LINES:])

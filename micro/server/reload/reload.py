@@ -23,20 +23,20 @@ TRIAL_SECONDS = 120.0
 
 
 class Hangup:
-    """Remembers whether there was a terminal, and whether nohup(1) wished to outlive it."""
+    """Decides what a SIGHUP means: remembers whether there was a terminal, and whether nohup(1) ran Micro."""
 
     def __init__(self) -> None:
         self._has_terminal = _has_terminal()
         self._outlives = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
     def closed(self) -> bool:
-        """Tell whether the terminal was there and has gone; once."""
+        """Return True, once, if the terminal has closed."""
         had, self._has_terminal = self._has_terminal, _has_terminal()
         return had and not self._has_terminal
 
     @property
     def ends(self) -> bool:
-        """Whether the process ends with its terminal."""
+        """True if the process ends with its terminal, because nohup(1) did not start it."""
         return not self._outlives
 
 

@@ -23,14 +23,15 @@ _TAIL_LINES = 20
 
 @dataclass(frozen=True)
 class Process:
-    """A child to start and watch.
+    """A child process to start and watch.
 
-    ``ready(pid)`` tells whether the child does its work; it is asked often and must answer at once. Without
-    it a child counts as up when it has run for a second. ``left(pid)`` tells whether one that stops takes no
-    new work any more, though it may have some to finish. Those with a lower ``start_order`` start first and
-    are waited for; those with a lower ``stop_order`` stop first. ``env`` replaces the whole environment;
-    ``pass_fds`` are descriptors the child inherits. ``generation`` tells a process from the one it follows.
-    One that ``reopens_logs`` does so at SIGUSR1.
+    ``ready(pid)`` returns True if the child is ready; it is called often and must return at once. Without
+    it a child counts as up after one second. ``left(pid)`` returns True if a stopping child takes no new
+    work any more; it may still finish some. Children with a lower ``start_order`` start first, and the next
+    ones wait until they are up; children with a lower ``stop_order`` stop first. ``env`` replaces the whole
+    environment, and ``pass_fds`` are inherited descriptors. Successive processes of one name differ in
+    their ``generation``.
+    If ``reopens_logs`` is true, SIGUSR1 makes the child reopen its log files.
     """
 
     name: str

@@ -43,7 +43,7 @@ class ProcessGroup:
 
     @property
     def managed_processes(self) -> list[ManagedProcess]:
-        """All but the errand."""
+        """All managed processes, without the one-shot process."""
         return [*self._serving, *([self._joining] if self._joining else []), *self._leaving]
 
     def statuses(self) -> tuple[Status, ...]:
